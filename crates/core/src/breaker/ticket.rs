@@ -1,0 +1,79 @@
+//! A ticket: one admitted call, settled once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Shared;
+use crate::engine::Admission;
+use crate::outcome::{Failure, Outcome};
+
+/// One admitted call. It is settled once; dropped unsettled, the call was cancelled: it gives its slot back and counts
+/// neither way, unless it was cancelled later than `cancelled_after`, or by a panic, which are failures.
+#[must_use = "a ticket that is dropped unsettled counts as cancelled"]
+pub struct Ticket {
+    shared: Arc<Shared>,
+    admission: Admission,
+    settled: bool,
+    /// Whether the thread was unwinding already when the call was admitted, from a panic that is none of its own.
+    born_panicking: bool,
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (circuit, admission) = (&self.shared.name, &self.admission);
+        f.debug_struct("Ticket").field("circuit", circuit).field("admission", admission).finish()
+    }
+}
+
+impl Ticket {
+    pub(super) fn new(shared: Arc<Shared>, admission: Admission) -> Self {
+        let born_panicking = std::thread::panicking();
+        Ticket { shared, admission, settled: false, born_panicking }
+    }
+
+    /// The call did what it should.
+    pub fn success(self) {
+        self.settle(Outcome::Success);
+    }
+
+    /// The call failed. A `&str`, a `String` or a [`Failure`] says how.
+    pub fn failure(mut self, failure: impl Into<Failure>) {
+        self.finish(Outcome::Failure, Some(failure.into()));
+    }
+
+    /// The call came to neither success nor failure.
+    pub fn ignored(self) {
+        self.settle(Outcome::Ignored);
+    }
+
+    /// The call came to `outcome`.
+    pub fn settle(mut self, outcome: Outcome) {
+        self.finish(outcome, None);
+    }
+
+    /// Whether the call is a probe of a half-open circuit.
+    pub fn is_probe(&self) -> bool {
+        self.admission.is_probe()
+    }
+
+    /// How long ago the call was admitted; `None` where the circuit's rules do not time calls.
+    pub fn elapsed(&self) -> Option<Duration> {
+        let started = self.admission.started()?;
+        Some(self.shared.clock.now().since(started))
+    }
+
+    fn finish(&mut self, outcome: Outcome, failure: Option<Failure>) {
+        self.settled = true;
+        self.shared.settle(&self.admission, outcome, failure);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.settled {
+            let panicked = std::thread::panicking() && !self.born_panicking;
+            self.shared.abandon(&self.admission, panicked);
+        }
+    }
+}

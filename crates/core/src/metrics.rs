@@ -1,0 +1,158 @@
+//! What is measured: [`Measures`] says what a tripper needs, [`Metrics`] is what a window found.
+
+use std::time::Duration;
+
+/// How many different thresholds one tripper may have for slow calls, and how many for calls in flight.
+pub const MAX_THRESHOLDS: usize = 4;
+
+/// A sorted set of at most [`MAX_THRESHOLDS`] durations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Thresholds {
+    values: [Duration; MAX_THRESHOLDS],
+    len: u8,
+}
+
+impl Thresholds {
+    /// Adds `threshold` unless it is there; `false` if there is no room for it.
+    pub fn insert(&mut self, threshold: Duration) -> bool {
+        let at = match self.as_slice().binary_search(&threshold) {
+            Ok(_) => return true,
+            Err(at) => at,
+        };
+        let len = usize::from(self.len);
+        if len == MAX_THRESHOLDS {
+            return false;
+        }
+        self.values.copy_within(at..len, at + 1);
+        self.values[at] = threshold;
+        self.len += 1;
+        true
+    }
+
+    /// The thresholds, ascending.
+    pub fn as_slice(&self) -> &[Duration] {
+        &self.values[..usize::from(self.len)]
+    }
+
+    /// How many of the thresholds `duration` reached. They are sorted, so it reached the first ones.
+    pub fn reached(&self, duration: Duration) -> usize {
+        self.as_slice().iter().take_while(|threshold| duration >= **threshold).count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// What a tripper wants measured. What is not in here costs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// Whether durations of calls are needed at all.
+    pub latency: bool,
+    /// Durations from which a call counts as slow.
+    pub slow: Thresholds,
+    /// Durations from which a call in flight counts as hanging.
+    pub hanging: Thresholds,
+}
+
+/// Counts of calls by the threshold they reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    thresholds: Thresholds,
+    counts: [u64; MAX_THRESHOLDS],
+}
+
+impl Tally {
+    /// Zero for each of `thresholds`.
+    pub fn new(thresholds: Thresholds) -> Self {
+        Tally { thresholds, counts: [0; MAX_THRESHOLDS] }
+    }
+
+    /// Calls that reached `threshold`; zero for one that nobody asked to be measured.
+    pub fn get(&self, threshold: Duration) -> u64 {
+        match self.thresholds.as_slice().binary_search(&threshold) {
+            Ok(at) => self.counts[at],
+            Err(_) => 0,
+        }
+    }
+
+    /// Each threshold, ascending, with the calls that reached it.
+    pub fn iter(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
+        self.thresholds.as_slice().iter().copied().zip(self.counts)
+    }
+
+    /// Counts a call that took `duration`.
+    pub fn add(&mut self, duration: Duration) {
+        for count in &mut self.counts[..self.thresholds.reached(duration)] {
+            *count += 1;
+        }
+    }
+
+    /// Takes back a call that took `duration`.
+    pub fn remove(&mut self, duration: Duration) {
+        for count in &mut self.counts[..self.thresholds.reached(duration)] {
+            *count -= 1;
+        }
+    }
+
+    /// Counts another tally of the same thresholds.
+    pub fn merge(&mut self, other: &Tally) {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
+    }
+}
+
+/// What a window holds at one moment. Rates are `None` where nothing was counted.
+///
+/// ```
+/// use fuseboard_core::metrics::Metrics;
+///
+/// let metrics = Metrics { total: 8, failures: 2, ..Metrics::default() };
+/// assert_eq!(metrics.failure_rate(), Some(0.25));
+/// assert_eq!(Metrics::default().failure_rate(), None);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Calls counted: successes and failures.
+    pub total: u64,
+    /// Failures among them.
+    pub failures: u64,
+    /// Failures in a row, up to now, since the state began. Not limited by the window.
+    pub streak: u64,
+    /// Time spent in the counted calls, failures too; zero where nobody asked for latency.
+    pub total_duration: Duration,
+    /// Counted calls that were slow, by threshold.
+    pub slow: Tally,
+    /// Calls in flight right now for at least a threshold.
+    pub hanging: Tally,
+}
+
+impl Metrics {
+    /// Successes among the counted calls.
+    pub fn successes(&self) -> u64 {
+        self.total - self.failures
+    }
+
+    /// The share of failures, from 0 to 1.
+    pub fn failure_rate(&self) -> Option<f64> {
+        self.share(self.failures)
+    }
+
+    /// The share of calls that took at least `threshold`, from 0 to 1.
+    pub fn slow_rate(&self, threshold: Duration) -> Option<f64> {
+        self.share(self.slow.get(threshold))
+    }
+
+    /// The mean duration of the counted calls.
+    pub fn avg_latency(&self) -> Option<Duration> {
+        let nanos = self.total_duration.as_nanos().checked_div(u128::from(self.total))?;
+        Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+    }
+
+    // The quotient is rounded once, so that 7 of 100 equals the literal 0.07; a product would not be.
+    fn share(&self, part: u64) -> Option<f64> {
+        (self.total > 0).then(|| part as f64 / self.total as f64)
+    }
+}

@@ -1,0 +1,108 @@
+//! The admin API: what the server knows, as JSON.
+//!
+//! | route | answer |
+//! |---|---|
+//! | `GET /v1/circuits` | `{"circuits": [..]}`: every circuit |
+//! | `GET /v1/circuits/{name}` | one circuit: state, metrics, totals, why it is open, its rules |
+//! | `GET /v1/letters` | `{"letters": [..], "next": id or null}` by `circuit`, `status`, `after`, `limit` |
+//! | `GET /v1/letters/{id}` | one letter with its headers, body, last answer and history |
+//! | `GET /healthz` | 200 `{"status": "ok"}`, or 503 and what is wrong |
+//! | `GET /readyz` | the same, for who has a token |
+//! | `GET /metrics` | [`crate::metrics`] |
+//!
+//! Letters come with the lowest id first; `limit` goes from 1 to 500, 100 if it is not given; `after` is the `next`
+//! of the page before. Times are RFC 3339,
+//! durations milliseconds. A body or header that is text is `text` (`body_text`), any other is `hex` (`body_hex`);
+//! credentials in headers are shown as `hidden`.
+//!
+//! Every error is a problem document (RFC 9457). A request is refused with 403 unless its `Host` is `localhost` or an
+//! address that is this server's (against DNS rebinding) and its `Origin`, if it has one, is that host. Where the
+//! configuration has tokens, every route but `/healthz` asks for one: `Authorization: Bearer ..`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::get;
+use fuseboard_core::Board;
+use fuseboard_core::time::Clock;
+use fuseboard_store::Letters;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::error;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+mod circuits;
+mod guard;
+mod health;
+mod letters;
+mod problem;
+mod views;
+
+pub use problem::Problem;
+
+/// How long requests in flight may take to end when the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What the admin API shows.
+#[derive(Clone, Debug)]
+pub struct AdminState {
+    /// The circuits.
+    pub board: Board,
+    /// The letters.
+    pub letters: Arc<dyn Letters>,
+    /// The tokens.
+    pub config: Arc<Config>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where the API listens: requests to this address are let in.
+    pub address: SocketAddr,
+}
+
+/// The routes, with their guards.
+pub fn router(state: AdminState) -> Router {
+    let guard = middleware::from_fn_with_state(state.clone(), guard::guard);
+    Router::new()
+        .route("/v1/circuits", get(circuits::list))
+        .route("/v1/circuits/{name}", get(circuits::one))
+        .route("/v1/letters", get(letters::list))
+        .route("/v1/letters/{id}", get(letters::one))
+        .route("/healthz", get(health::check))
+        .route("/readyz", get(health::check))
+        .route("/metrics", get(health::metrics))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(guard)
+        .with_state(state)
+}
+
+/// Serves the API until `stop` turns true, and then at most 5 s longer.
+///
+/// # Cancel safety
+///
+/// Dropped, it ends at once.
+pub async fn serve(listener: TcpListener, state: AdminState, stop: watch::Receiver<bool>) {
+    let stopped = |mut stop: watch::Receiver<bool>| async move {
+        // If the sender is gone, there is nobody left to serve for.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let serving =
+        axum::serve(listener, router(state)).with_graceful_shutdown(stopped(stop.clone()));
+    let out_of_time = async {
+        stopped(stop).await;
+        sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = serving => if let Err(error) = served {
+            error!(%error, "the admin API ended");
+        },
+        () = out_of_time => {}
+    }
+}

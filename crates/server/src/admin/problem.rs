@@ -1,0 +1,63 @@
+//! Errors of the admin API: problem documents (RFC 9457).
+
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use fuseboard_store::StoreError;
+use serde::Serialize;
+
+/// Why a request got no answer, as `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+}
+
+impl Problem {
+    /// A problem with this HTTP status; `detail` says what was wrong and what would be right.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error");
+        Problem { kind: "about:blank", title, status: status.as_u16(), detail: detail.into() }
+    }
+
+    pub(super) fn bad(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let status = match error {
+            StoreError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::NotFound => StatusCode::NOT_FOUND,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Problem::new(status, error.to_string())
+    }
+}
+
+pub(super) async fn not_found(uri: Uri) -> Problem {
+    let path = uri.path();
+    let detail = format!(
+        "there is nothing at `{path}`: expected /v1/circuits, /v1/letters, /healthz, /readyz or /metrics"
+    );
+    Problem::new(StatusCode::NOT_FOUND, detail)
+}
+
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    let detail = format!("`{}` does not take {method}: expected GET", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+}

@@ -1,0 +1,302 @@
+//! A whole server: the store, the circuits, the gateway, the replay and the admin listener, started and stopped together.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fuseboard_core::letter::Status;
+use fuseboard_core::random::SeededRandom;
+use fuseboard_core::time::{Clock, SystemClock};
+use fuseboard_core::{Board, BuildError, Listener, Transition};
+use fuseboard_services::replay::{Lane, Observer, Replay, Surroundings};
+use fuseboard_services::retention;
+use fuseboard_services::wake::Bells;
+use fuseboard_store::{Letters, Sqlite, SqliteOptions, StoreError};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::info;
+
+use crate::admin::{self, AdminState};
+use crate::config::Config;
+use crate::gateway::{Gateway, HttpReplay, Routes, Upstream};
+use crate::metrics::Metrics;
+
+/// How long requests and replays in flight may take to end when the server stops. Both run at the same time, and
+/// together with closing the store they stay below the 10 s that an orchestrator commonly grants.
+const GRACE: Duration = Duration::from_secs(7);
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error(
+        "{key}: cannot listen on {address}: {source}; expected an address of this machine that is free"
+    )]
+    Listen {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The letters cannot be opened.
+    #[error("server.data: {0}")]
+    Store(#[from] StoreError),
+    /// A circuit cannot be made.
+    #[error(transparent)]
+    Circuit(#[from] BuildError),
+    /// The system does not let the server hear of signals.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// What a program that embeds a server adds to it.
+#[derive(Default)]
+pub struct Extras {
+    /// Told of every circuit's transitions.
+    pub listeners: Vec<Arc<dyn Listener>>,
+}
+
+impl fmt::Debug for Extras {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Extras({} listeners)", self.listeners.len())
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct App {
+    gateway: SocketAddr,
+    admin: SocketAddr,
+    board: Board,
+    letters: Arc<dyn Letters>,
+    stop: watch::Sender<bool>,
+    replay: Replay,
+    serving: Vec<JoinHandle<()>>,
+    retention: JoinHandle<()>,
+}
+
+impl App {
+    /// Starts a server: opens the store, listens on both addresses, begins to replay what is due.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names the setting that cannot work here; nothing is left running.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it starts nothing; the store's folder is free again.
+    pub async fn start(config: Config, extras: Extras) -> Result<App, StartError> {
+        let config = Arc::new(config);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let gateway_listener = listen("server.listen", config.server.listen).await?;
+        let admin_listener = listen("server.admin", config.server.admin).await?;
+        let letters = open_letters(&config, &clock)?;
+        let parts = Parts::new(config, clock, letters, extras)?;
+        let stop = watch::Sender::new(false);
+        let gateway = local_address(&gateway_listener, parts.config.server.listen);
+        let admin = local_address(&admin_listener, parts.config.server.admin);
+        let serving = vec![
+            tokio::spawn(parts.gateway().serve(gateway_listener, stop.subscribe(), GRACE)),
+            tokio::spawn(admin::serve(admin_listener, parts.admin(admin), stop.subscribe())),
+        ];
+        let replay = Replay::start(parts.lanes(), &parts.surroundings());
+        let Parts { config, clock, letters, board, .. } = parts;
+        let keep = config.letters.retention;
+        let retention = tokio::spawn(retention::run(Arc::clone(&letters), clock, keep));
+        Ok(App { gateway, admin, board, letters, stop, replay, serving, retention })
+    }
+
+    /// Where the gateway listens.
+    pub fn gateway(&self) -> SocketAddr {
+        self.gateway
+    }
+
+    /// Where the admin API listens.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The circuits.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The letters.
+    pub fn letters(&self) -> &Arc<dyn Letters> {
+        &self.letters
+    }
+
+    /// Stops: takes nothing new, lets what is in flight end, gives leases back, closes the store. Less than 10 s.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped early, what was acknowledged is safe all the same: the next start frees the leases.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let App { serving, replay, letters, retention, .. } = self;
+        retention.abort();
+        let served = async {
+            for task in serving {
+                // A task that panicked has nothing left to stop.
+                let _ = task.await;
+            }
+        };
+        tokio::join!(served, replay.stop(GRACE));
+        if let Err(error) = letters.close().await {
+            tracing::error!(%error, "the store was not closed in good order");
+        }
+    }
+}
+
+/// Runs a server until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// As [`App::start`].
+///
+/// # Cancel safety
+///
+/// Dropped, the server ends at once, as if killed.
+pub async fn serve(config: Config) -> Result<(), StartError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+    let app = App::start(config, Extras::default()).await?;
+    info!(gateway = %app.gateway(), admin = %app.admin(), "fuseboard serves");
+    tokio::select! {
+        _ = terminate.recv() => info!("stopping: SIGTERM"),
+        _ = interrupt.recv() => info!("stopping: SIGINT"),
+    }
+    app.stop().await;
+    info!("stopped");
+    Ok(())
+}
+
+async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| StartError::Listen { key, address, source })
+}
+
+fn local_address(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(configured)
+}
+
+fn open_letters(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Letters>, StartError> {
+    let mut options = SqliteOptions::new(&config.server.data);
+    options.capacity = Some(config.letters.capacity);
+    options.max_bytes = config.letters.max_bytes;
+    options.rules = config.letters.rules.clone();
+    options.clock = Arc::clone(clock);
+    Ok(Arc::new(Sqlite::open(options)?))
+}
+
+/// What the parts of a server share while they are put together.
+struct Parts {
+    config: Arc<Config>,
+    clock: Arc<dyn Clock>,
+    letters: Arc<dyn Letters>,
+    board: Board,
+    bells: Bells,
+    metrics: Arc<Metrics>,
+    upstreams: Vec<Arc<Upstream>>,
+    routes: Arc<Routes>,
+}
+
+impl Parts {
+    fn new(
+        config: Arc<Config>,
+        clock: Arc<dyn Clock>,
+        letters: Arc<dyn Letters>,
+        extras: Extras,
+    ) -> Result<Self, StartError> {
+        let names: Vec<&str> = config.upstreams.keys().map(String::as_str).collect();
+        let bells = Bells::new(names.iter().copied());
+        let metrics = Arc::new(Metrics::new(&config));
+        let mut board = Board::builder()
+            .clock(Arc::clone(&clock))
+            .listener(bells.clone())
+            .listener(log_transition)
+            .shared_listener(Arc::clone(&metrics) as Arc<dyn Listener>);
+        for listener in extras.listeners {
+            board = board.shared_listener(listener);
+        }
+        let board = board.build();
+        let mut upstreams = Vec::new();
+        for upstream in config.upstreams.values() {
+            let breaker = board.get_or_create(&upstream.name, upstream.rules.clone())?;
+            upstreams.push(Arc::new(Upstream::new(upstream, breaker)));
+        }
+        let find = |name: &str| upstreams.iter().find(|one| one.breaker.name() == name).cloned();
+        let routes = Arc::new(Routes::new(&config, find));
+        Ok(Parts { config, clock, letters, board, bells, metrics, upstreams, routes })
+    }
+
+    fn gateway(&self) -> Arc<Gateway> {
+        Arc::new(Gateway {
+            config: Arc::clone(&self.config),
+            routes: Arc::clone(&self.routes),
+            letters: Arc::clone(&self.letters),
+            bells: self.bells.clone(),
+            metrics: Arc::clone(&self.metrics),
+            clock: Arc::clone(&self.clock),
+        })
+    }
+
+    fn admin(&self, address: SocketAddr) -> AdminState {
+        AdminState {
+            board: self.board.clone(),
+            letters: Arc::clone(&self.letters),
+            config: Arc::clone(&self.config),
+            metrics: Arc::clone(&self.metrics),
+            clock: Arc::clone(&self.clock),
+            address,
+        }
+    }
+
+    fn lanes(&self) -> Vec<Lane> {
+        let lane = |upstream: &Arc<Upstream>| {
+            let config = self.config.upstreams.get(upstream.breaker.name())?;
+            let deliver = HttpReplay {
+                upstream: Arc::clone(upstream),
+                routes: Arc::clone(&self.routes),
+                clock: Arc::clone(&self.clock),
+                metrics: Arc::clone(&self.metrics),
+            };
+            Some(Lane {
+                breaker: upstream.breaker.clone(),
+                deliver: Arc::new(deliver),
+                concurrency: config.replay.concurrency,
+                rate: config.replay.rate,
+                lease: HttpReplay::lease(upstream.timeout),
+            })
+        };
+        self.upstreams.iter().filter_map(lane).collect()
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            letters: Arc::clone(&self.letters),
+            bells: self.bells.clone(),
+            clock: Arc::clone(&self.clock),
+            random: Arc::new(SeededRandom::from_entropy()),
+            observer: Arc::clone(&self.metrics) as Arc<dyn Observer>,
+        }
+    }
+}
+
+fn log_transition(circuit: &str, transition: &Transition) {
+    let why = transition.trip.as_ref().map(|trip| trip.why.as_str()).unwrap_or_default();
+    let (from, to, cause) = (transition.from, transition.to, transition.cause);
+    info!(circuit, %from, %to, %cause, why, "a circuit changed");
+}
+
+impl Observer for Metrics {
+    fn on_replay(&self, circuit: &str, result: Status) {
+        self.count_replay(circuit, result.as_str());
+    }
+}

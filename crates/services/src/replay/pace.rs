@@ -1,0 +1,30 @@
+//! The rate limit of one circuit's replay: starts are spaced evenly, whoever makes them.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use fuseboard_core::time::Moment;
+
+/// Hands out starts, `1 / rate` seconds apart.
+#[derive(Debug)]
+pub(super) struct Pace {
+    gap: Duration,
+    next: Mutex<Moment>,
+}
+
+impl Pace {
+    /// A pace of `rate` starts per second; without a limit if that is not above zero.
+    pub(super) fn new(rate: f64) -> Self {
+        let gap = if rate > 0.0 { 1.0 / rate } else { 0.0 };
+        let gap = Duration::try_from_secs_f64(gap).unwrap_or_default();
+        Pace { gap, next: Mutex::new(Moment::ZERO) }
+    }
+
+    /// How long to wait before the start that is hereby taken.
+    pub(super) fn wait(&self, now: Moment) -> Duration {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = now.max(*next);
+        *next = start + self.gap;
+        start.since(now)
+    }
+}

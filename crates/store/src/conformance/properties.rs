@@ -1,0 +1,51 @@
+//! The names of the properties, in one list, so that no store's tests can leave one out.
+
+/// Hands the names of all conformance functions that need nothing but an empty store to the macro `$test`, which makes a
+/// test of each. (`a_full_store_says_so_and_takes_letters_again` needs a capacity and `agrees_with_the_model` operations.)
+///
+/// ```
+/// macro_rules! keeps {
+///     ($($property:ident),* $(,)?) => {$(
+///         // #[tokio::test]
+///         async fn $property() {
+///             let letters = fuseboard_store::Memory::default();
+///             fuseboard_store::conformance::$property(&letters).await;
+///         }
+///     )*};
+/// }
+///
+/// fuseboard_store::each_property!(keeps);
+/// ```
+#[macro_export]
+macro_rules! each_property {
+    ($test:ident) => {
+        $test! {
+            a_letter_comes_back_byte_for_byte,
+            the_same_key_with_the_same_body_is_the_same_letter,
+            the_same_key_with_another_body_is_refused,
+            a_token_belongs_to_one_letter,
+            a_key_is_free_again_once_its_letter_is_purged,
+            a_letter_that_is_not_here_is_not_found,
+            a_closed_store_is_unavailable,
+            a_claim_takes_due_letters_of_its_circuit_in_order,
+            claims_made_together_share_no_letter,
+            an_old_fence_is_refused,
+            a_lapsed_claim_counts_a_crash_and_the_cap_leads_to_review,
+            a_resolved_letter_never_becomes_unresolved,
+            a_handed_back_letter_is_due_at_once_and_was_not_tried,
+            a_failed_replay_waits_and_then_needs_a_person,
+            the_answer_is_kept_byte_for_byte,
+            a_letter_set_aside_is_not_claimed,
+            requeueing_clears_attempts_and_crashes,
+            what_an_operator_may_not_do_changes_nothing,
+            a_letter_expires_instead_of_being_claimed,
+            only_finished_letters_are_purged_the_longest_finished_first,
+            history_tells_what_happened_in_order,
+            history_keeps_the_newest_entries,
+            lists_filter_and_page_in_order,
+            counts_follow_a_letter_through_its_life,
+            the_next_due_time_is_that_of_a_letter_or_of_a_lease,
+            waiting_circuits_are_named,
+        }
+    };
+}

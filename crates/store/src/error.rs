@@ -1,0 +1,150 @@
+//! What can go wrong with a store, in words that say what to do about it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use fuseboard_core::letter::Refused;
+
+use crate::letters::LetterId;
+
+/// The error beneath an error. Shared, because one failed commit is the failure of every call that was part of it.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Why a store did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The idempotency key came before with another body. The letter that has it stays as it is.
+    #[error("the idempotency key `{key}` was used before on circuit `{circuit}` with another body")]
+    KeyReused {
+        /// The circuit of both letters.
+        circuit: String,
+        /// The key of both letters.
+        key: String,
+        /// The letter that has the key.
+        existing: LetterId,
+    },
+    /// The draft's token is another letter's. Tokens are drawn with [`Token::random`](crate::Token::random), once per draft.
+    #[error("the token of this letter belongs to another letter: draw a new one for each draft")]
+    TokenTaken,
+    /// There is no room for another letter. What is kept can still be read, replayed, discarded and purged.
+    #[error("no room for another letter: {reason}")]
+    Full {
+        /// Which limit was met.
+        reason: FullReason,
+    },
+    /// Who settles does not hold the letter any more. Nothing changed.
+    #[error("not the holder of the letter: {0}")]
+    Fenced(#[source] Refused),
+    /// There is no such letter, or it was purged.
+    #[error("no such letter")]
+    NotFound,
+    /// The letter cannot take this as it stands. Nothing changed.
+    #[error(transparent)]
+    Refused(Refused),
+    /// The database was written by a newer version of Fuseboard.
+    #[error(
+        "`{}` has schema version {found}, this Fuseboard knows up to {known}: start the newer Fuseboard, or use another data folder",
+        path.display()
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+        /// The newest schema version that is known here.
+        known: u32,
+    },
+    /// Another process has the data folder open.
+    #[error("the data folder `{}` is in use by {}", path.display(), Process(*pid))]
+    Owned {
+        /// The data folder.
+        path: PathBuf,
+        /// The process that has it, where that can be read.
+        pid: Option<u32>,
+    },
+    /// A file or folder cannot be created or written.
+    #[error("cannot write `{}`: {source}; expected a folder that this process may write to", path.display())]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: Cause,
+    },
+    /// The file is no Fuseboard database, or it is damaged. Its content was not touched.
+    #[error("`{}` is not a sound Fuseboard database: {problem}", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The store did not answer as it should; it may do so again later. A write may or may not have happened.
+    #[error("the store is unavailable ({doing}): {source}")]
+    Unavailable {
+        /// What the store was doing.
+        doing: &'static str,
+        /// What went wrong.
+        source: Cause,
+    },
+}
+
+impl StoreError {
+    /// The store has been closed.
+    pub(crate) fn closed() -> Self {
+        StoreError::Unavailable { doing: "taking a call", source: Arc::new(Closed) }
+    }
+}
+
+impl From<Refused> for StoreError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Fence { .. } => StoreError::Fenced(refused),
+            _ => StoreError::Refused(refused),
+        }
+    }
+}
+
+/// Which limit a full store has met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FullReason {
+    /// As many letters are waiting as the store's capacity allows.
+    Capacity {
+        /// The capacity, in letters that are not final.
+        letters: u64,
+    },
+    /// The database is as large as it may be.
+    Size {
+        /// The limit, in bytes.
+        max_bytes: u64,
+    },
+    /// The file system has no space left.
+    Disk,
+}
+
+impl fmt::Display for FullReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FullReason::Capacity { letters } => write!(f, "capacity of {letters} letters reached"),
+            FullReason::Size { max_bytes } => write!(f, "size limit of {max_bytes} bytes reached"),
+            FullReason::Disk => f.write_str("disk full"),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it is closed")]
+struct Closed;
+
+struct Process(Option<u32>);
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(pid) => write!(f, "process {pid}"),
+            None => f.write_str("another process"),
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The jobs that write: each selects, asks `step`, and swaps.
+
+use std::time::Duration;
+
+use fuseboard_core::letter::{Event, Life};
+use fuseboard_core::time::WallTime;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::connect::{Setup, has_room};
+use super::fault::Fault;
+use super::ledger::Ledger;
+use super::row::{self, integer};
+use super::{headers, query};
+use crate::change::{self, Change, LastError};
+use crate::error::{FullReason, StoreError};
+use crate::letters::{
+    Draft, HISTORY_KEPT, Inserted, Letter, LetterId, Settlement, StoredAnswer, Token,
+};
+
+/// Letters that one claim looks at beyond those that it may return, so that a heap of expired ones cannot hold up
+/// everybody else's writes.
+const LOOKED_AT_BEYOND: usize = 256;
+
+const INSERT: &str = "
+INSERT INTO letters (token, circuit, domain, failure, method, uri, content_type, key, order_key, status, attempts,
+    crashes, not_before, expires_at, fence, lease_until, captured_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)";
+
+const UPDATE: &str = "
+UPDATE letters SET status = ?2, attempts = ?3, crashes = ?4, not_before = ?5, expires_at = ?6, fence = ?7,
+    lease_until = ?8, updated_at = ?9
+WHERE id = ?1";
+
+const REMEMBER: &str = "
+INSERT INTO history (letter, seq, at, what, fence)
+SELECT ?1, COALESCE(MAX(seq), 0) + 1, ?2, ?3, ?4 FROM history WHERE letter = ?1";
+
+const FORGET: &str = "
+DELETE FROM history
+WHERE letter = ?1 AND seq <= (SELECT MAX(seq) FROM history WHERE letter = ?1) - ?2";
+
+const ANSWER: &str = "
+INSERT OR REPLACE INTO answers (id, status, headers, body, at, truncated)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// One transaction, as a job sees it.
+#[derive(Debug)]
+pub(crate) struct Work<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) setup: &'a Setup,
+}
+
+/// A letter as far as a change of its life needs it.
+struct Held {
+    id: LetterId,
+    circuit: String,
+    life: Life,
+}
+
+impl Work<'_> {
+    pub(crate) fn insert(&mut self, draft: &Draft) -> Result<Inserted, Fault> {
+        if let Some((id, token, same_body)) = self.holder_of_key(draft)? {
+            if same_body {
+                return Ok(Inserted::Same(id, token));
+            }
+            let (circuit, key) = (draft.circuit.clone(), draft.key.clone());
+            return Err(StoreError::KeyReused { circuit, key, existing: id }.into());
+        }
+        self.find_room()?;
+        let id = self.add_letter(draft)?;
+        self.add_content(id, draft)?;
+        self.remember(id, draft.captured_at, "captured", draft.life.fence)?;
+        self.ledger.captured(&draft.circuit, draft.life.status);
+        Ok(Inserted::New(id, draft.token))
+    }
+
+    fn holder_of_key(&self, draft: &Draft) -> Result<Option<(LetterId, Token, bool)>, Fault> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT l.id, l.token, c.body = ?5 FROM letters l JOIN contents c ON c.id = l.id
+             WHERE l.circuit = ?1 AND l.method = ?2 AND l.uri = ?3 AND l.key = ?4",
+        )?;
+        let wanted = params![draft.circuit, draft.method, draft.uri, draft.key, draft.body];
+        let found = statement.query_row(wanted, |row| {
+            Ok((LetterId(row.get(0)?), Token::from_bytes(row.get(1)?), row.get(2)?))
+        });
+        Ok(found.optional()?)
+    }
+
+    fn find_room(&self) -> Result<(), Fault> {
+        if let Some(letters) = self.setup.capacity
+            && self.ledger.live() >= letters
+        {
+            return Err(StoreError::Full { reason: FullReason::Capacity { letters } }.into());
+        }
+        if let Some(max_bytes) = self.setup.max_bytes
+            && !has_room(self.connection, max_bytes)?
+        {
+            return Err(StoreError::Full { reason: FullReason::Size { max_bytes } }.into());
+        }
+        Ok(())
+    }
+
+    fn add_letter(&self, draft: &Draft) -> Result<LetterId, Fault> {
+        let life = &draft.life;
+        let inserted = self.connection.prepare_cached(INSERT)?.insert(params![
+            draft.token.as_bytes(),
+            draft.circuit,
+            draft.domain,
+            draft.failure,
+            draft.method,
+            draft.uri,
+            draft.content_type,
+            draft.key,
+            draft.order_key,
+            life.status.as_str(),
+            life.attempts,
+            life.crashes,
+            life.not_before.as_unix_millis(),
+            life.expires_at.map(WallTime::as_unix_millis),
+            integer(life.fence),
+            life.lease_until.map(WallTime::as_unix_millis),
+            draft.captured_at.as_unix_millis(),
+        ]);
+        match inserted.map_err(Fault::from) {
+            Ok(id) => Ok(LetterId(id)),
+            // The key has been looked up, so that the token is the only unique column left.
+            Err(fault) if fault.is_unique_violation() => Err(StoreError::TokenTaken.into()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn add_content(&self, id: LetterId, draft: &Draft) -> Result<(), Fault> {
+        self.connection
+            .prepare_cached("INSERT INTO contents (id, headers, body) VALUES (?1, ?2, ?3)")?
+            .execute(params![id.0, headers::encode(&draft.headers), draft.body])?;
+        Ok(())
+    }
+
+    pub(crate) fn claim(
+        &mut self,
+        circuit: &str,
+        limit: usize,
+        lease: Duration,
+        now: WallTime,
+    ) -> Result<Vec<Letter>, Fault> {
+        let mut claimed = Vec::new();
+        for id in query::due(self.connection, circuit, now, limit.saturating_add(LOOKED_AT_BEYOND))?
+        {
+            if claimed.len() == limit {
+                break;
+            }
+            let held = self.held(id)?;
+            let Ok(change) = change::claim(&held.life, lease, now, &self.setup.rules) else {
+                continue;
+            };
+            self.apply(&held, &change, now)?;
+            if change.life.lease_until.is_some() {
+                claimed.extend(row::letter(self.connection, id)?);
+            }
+        }
+        Ok(claimed)
+    }
+
+    pub(crate) fn settle(
+        &mut self,
+        id: LetterId,
+        settlement: &Settlement,
+        now: WallTime,
+    ) -> Result<Life, Fault> {
+        let held = self.held(id)?;
+        let change = change::settle(&held.life, settlement, now, &self.setup.rules)?;
+        self.apply(&held, &change, now)?;
+        if let Some(answer) = &settlement.answer {
+            self.keep_answer(id, answer)?;
+        }
+        Ok(change.life)
+    }
+
+    pub(crate) fn act(
+        &mut self,
+        id: LetterId,
+        event: Event,
+        note: &str,
+        now: WallTime,
+    ) -> Result<Life, Fault> {
+        let held = self.held(id)?;
+        let change = change::act(&held.life, event, note, now, &self.setup.rules)?;
+        self.apply(&held, &change, now)?;
+        Ok(change.life)
+    }
+
+    /// Frees every letter that the owner before held.
+    pub(crate) fn owner_started(&mut self, now: WallTime) -> Result<(), Fault> {
+        for id in query::replaying(self.connection)? {
+            let held = self.held(id)?;
+            let change = change::owner_started(&held.life, now, &self.setup.rules)?;
+            self.apply(&held, &change, now)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn purge(&mut self, finished_before: WallTime, limit: usize) -> Result<u64, Fault> {
+        let finished = query::finished(self.connection, finished_before, limit)?;
+        for id in &finished {
+            let held = self.held(*id)?;
+            self.connection.prepare_cached("DELETE FROM letters WHERE id = ?1")?.execute([id.0])?;
+            self.ledger.purged(&held.circuit, held.life.status);
+        }
+        Ok(finished.len() as u64)
+    }
+
+    fn held(&self, id: LetterId) -> Result<Held, Fault> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT circuit, status, attempts, crashes, not_before, expires_at, fence, lease_until
+             FROM letters WHERE id = ?1",
+        )?;
+        let found = statement
+            .query_row([id.0], |row| {
+                Ok(Held { id, circuit: row.get("circuit")?, life: row::read_life(row)? })
+            })
+            .optional()?;
+        found.ok_or(Fault::Store(StoreError::NotFound))
+    }
+
+    fn apply(&mut self, held: &Held, change: &Change, now: WallTime) -> Result<(), Fault> {
+        let life = &change.life;
+        self.connection.prepare_cached(UPDATE)?.execute(params![
+            held.id.0,
+            life.status.as_str(),
+            life.attempts,
+            life.crashes,
+            life.not_before.as_unix_millis(),
+            life.expires_at.map(WallTime::as_unix_millis),
+            integer(life.fence),
+            life.lease_until.map(WallTime::as_unix_millis),
+            now.as_unix_millis(),
+        ])?;
+        match &change.last_error {
+            LastError::Keep => {}
+            LastError::Clear => self.set_last_error(held.id, None)?,
+            LastError::Set(error) => self.set_last_error(held.id, Some(error))?,
+        }
+        for entry in &change.entries {
+            self.remember(held.id, now, entry, life.fence)?;
+        }
+        self.ledger.moved(&held.circuit, held.life.status, life.status);
+        Ok(())
+    }
+
+    fn set_last_error(&self, id: LetterId, error: Option<&str>) -> Result<(), Fault> {
+        self.connection
+            .prepare_cached("UPDATE letters SET last_error = ?2 WHERE id = ?1")?
+            .execute(params![id.0, error])?;
+        Ok(())
+    }
+
+    fn remember(&self, id: LetterId, at: WallTime, what: &str, fence: u64) -> Result<(), Fault> {
+        self.connection.prepare_cached(REMEMBER)?.execute(params![
+            id.0,
+            at.as_unix_millis(),
+            what,
+            integer(fence)
+        ])?;
+        self.connection
+            .prepare_cached(FORGET)?
+            .execute(params![id.0, integer(HISTORY_KEPT as u64)])?;
+        Ok(())
+    }
+
+    fn keep_answer(&self, id: LetterId, answer: &StoredAnswer) -> Result<(), Fault> {
+        self.connection.prepare_cached(ANSWER)?.execute(params![
+            id.0,
+            answer.status,
+            headers::encode(&answer.headers),
+            answer.body,
+            answer.at.as_unix_millis(),
+            answer.truncated,
+        ])?;
+        Ok(())
+    }
+}

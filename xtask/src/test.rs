@@ -1,0 +1,162 @@
+//! `cargo xtask test`: what must hold before a commit, step by step, up to the first failure.
+
+use std::path::Path;
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, io};
+
+use crate::tidy;
+
+enum Step {
+    Prerequisites,
+    Tidy,
+    Cargo {
+        name: &'static str,
+        args: &'static [&'static str],
+        env: Option<(&'static str, &'static str)>,
+    },
+}
+
+/// Cheap steps first, so that a slip is told within seconds.
+const STEPS: &[Step] = &[
+    Step::Prerequisites,
+    Step::Cargo { name: "format", args: &["fmt", "--all", "--check"], env: None },
+    Step::Tidy,
+    Step::Cargo {
+        name: "clippy",
+        args: &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        env: None,
+    },
+    Step::Cargo {
+        name: "docs",
+        args: &["doc", "--locked", "--workspace", "--no-deps"],
+        env: Some(("RUSTDOCFLAGS", "-D warnings")),
+    },
+    Step::Cargo { name: "tests", args: &["test", "--locked", "--workspace"], env: None },
+];
+
+/// Runs every step; fails with the first one that does.
+pub(crate) fn run(root: &Path) -> ExitCode {
+    let started = Instant::now();
+    for (number, step) in STEPS.iter().enumerate() {
+        println!("[{number}/{}] {}", STEPS.len() - 1, headline(step));
+        if let Err(reason) = perform(step, root) {
+            eprintln!("failed: {reason} (after {})", minutes(started.elapsed()));
+            return ExitCode::FAILURE;
+        }
+    }
+    println!("all steps passed in {}", minutes(started.elapsed()));
+    ExitCode::SUCCESS
+}
+
+fn headline(step: &Step) -> String {
+    match step {
+        Step::Prerequisites => "prerequisites: a C compiler, rustfmt, clippy".to_owned(),
+        Step::Tidy => "tidy: the house rules".to_owned(),
+        Step::Cargo { name, args, .. } => format!("{name}: cargo {}", args.join(" ")),
+    }
+}
+
+fn perform(step: &Step, root: &Path) -> Result<(), String> {
+    match step {
+        Step::Prerequisites => prerequisites(),
+        Step::Tidy if tidy::run(root) == ExitCode::SUCCESS => Ok(()),
+        Step::Tidy => Err("tidy".to_owned()),
+        Step::Cargo { name, args, env } => {
+            let mut cargo = Command::new(tidy::cargo());
+            cargo.args(*args).envs(*env).current_dir(root);
+            outcome(name, cargo.status())
+        }
+    }
+}
+
+fn outcome(name: &str, status: io::Result<ExitStatus>) -> Result<(), String> {
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{name}, {status}")),
+        Err(error) => Err(format!("{name}, cargo did not start: {error}")),
+    }
+}
+
+fn prerequisites() -> Result<(), String> {
+    for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if !succeeds(Command::new(tidy::cargo()).args([command, "--version"])) {
+            return Err(format!(
+                "{component} is missing; get it: rustup component add {component}"
+            ));
+        }
+    }
+    let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let compiler_works = || succeeds(Command::new(&compiler).arg("--version"));
+    if compiler_works() {
+        return Ok(());
+    }
+    install_c_compiler();
+    if compiler_works() {
+        return Ok(());
+    }
+    Err(format!(
+        "no C compiler `{}` (the bundled SQLite is built with it); get gcc and libc6-dev, or set CC",
+        compiler.display()
+    ))
+}
+
+/// On a bare CI machine we may install what is missing. Whether that worked shows when the
+/// compiler is asked for again, so the results here do not matter.
+fn install_c_compiler() {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n");
+    if root && succeeds(Command::new("apt-get").arg("--version")) {
+        println!("installing gcc and libc6-dev");
+        succeeds(Command::new("apt-get").args(["-q", "update"]));
+        succeeds(
+            Command::new("apt-get")
+                .args(["-q", "install", "-y", "--no-install-recommends", "gcc", "libc6-dev"])
+                .env("DEBIAN_FRONTEND", "noninteractive"),
+        );
+    }
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+fn minutes(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    format!("{}m{:02}s", seconds / 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_that_resolves_dependencies_is_locked() {
+        for step in STEPS {
+            if let Step::Cargo { args, .. } = step {
+                assert!(args[0] == "fmt" || args.contains(&"--locked"), "{}", headline(step));
+            }
+        }
+    }
+
+    #[test]
+    fn a_command_that_is_missing_or_fails_does_not_succeed() {
+        for (program, expected) in [("true", true), ("false", false), ("no-such-program", false)] {
+            assert_eq!(succeeds(&mut Command::new(program)), expected, "{program}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_or_does_not_start_is_told_by_its_name() {
+        let told = |program| outcome("docs", Command::new(program).status());
+        assert_eq!(told("true"), Ok(()));
+        assert_eq!(told("false"), Err("docs, exit status: 1".to_owned()));
+        assert!(told("no-such-program").unwrap_err().starts_with("docs, cargo did not start"));
+    }
+
+    #[test]
+    fn durations_are_told_in_minutes() {
+        assert_eq!(minutes(Duration::from_millis(59_999)), "0m59s");
+        assert_eq!(minutes(Duration::from_secs(125)), "2m05s");
+    }
+}
