@@ -36,12 +36,18 @@ pub struct Admission {
     stamp: Stamp,
     started: Option<Moment>,
     flight: Option<u64>,
+    took: Option<Duration>,
 }
 
 impl Admission {
     /// When the call was admitted, if calls are timed.
     pub fn started(&self) -> Option<Moment> {
         self.started
+    }
+
+    /// Says how long the call took, where its holder knows better than the time between admission and end.
+    pub fn took(&mut self, duration: Duration) {
+        self.took = Some(duration);
     }
 
     /// The generation that admitted it.
@@ -152,7 +158,8 @@ impl Engine {
         if !accepted {
             return false;
         }
-        let duration = admission.started.map(|started| now.since(started));
+        let duration =
+            admission.started.map(|started| admission.took.unwrap_or(now.since(started)));
         if watched && outcome == Outcome::Ignored {
             self.advance(Event::Counting, now, draw);
         }
@@ -223,7 +230,7 @@ impl Engine {
             self.flights.insert(self.next_flight, now);
             self.next_flight
         });
-        Admission { stamp, started, flight }
+        Admission { stamp, started, flight, took: None }
     }
 
     fn count(&mut self, outcome: Outcome, duration: Duration, now: Moment) {

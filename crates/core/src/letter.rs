@@ -122,13 +122,13 @@ pub struct Life {
 }
 
 impl Life {
-    /// A letter that was captured at `now` and is due at once.
-    pub fn captured(now: WallTime) -> Self {
+    /// A new letter that is due at `not_before`: now, or a little later if it was tried just now and failed.
+    pub fn captured(not_before: WallTime) -> Self {
         Life {
             status: Status::Pending,
             attempts: 0,
             crashes: 0,
-            not_before: now,
+            not_before,
             expires_at: None,
             fence: 0,
             lease_until: None,
@@ -173,7 +173,8 @@ pub enum Event {
 /// The limits of a letter's life.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
-    /// Replays that may reach the other side before a person must look. Default 10.
+    /// Replays that may reach the other side before a person must look. Default 300: with the default waits, a day of an
+    /// outage that answers.
     pub max_attempts: u32,
     /// Crashes before a person must look, so that a letter that kills its worker does not do so for ever. Default 5.
     pub max_crashes: u32,
@@ -190,7 +191,7 @@ impl Default for Rules {
             multiplier: 2.0,
             jitter: 0.2,
         };
-        Rules { max_attempts: 10, max_crashes: 5, retry }
+        Rules { max_attempts: 300, max_crashes: 5, retry }
     }
 }
 

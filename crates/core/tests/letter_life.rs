@@ -256,8 +256,8 @@ fn attempts_count_what_reached_the_other_side_and_have_a_cap() {
         assert_eq!((life.status, life.attempts), (status, attempts), "{answers:?}");
         assert_eq!(life.crashes, 0, "{answers:?}");
     }
-    assert_eq!(replayed(&[AGAIN; 9], &Rules::default()).status, Status::Pending);
-    assert_eq!(replayed(&[AGAIN; 10], &Rules::default()).status, Status::RequiresReview);
+    assert_eq!(replayed(&[AGAIN; 299], &Rules::default()).status, Status::Pending);
+    assert_eq!(replayed(&[AGAIN; 300], &Rules::default()).status, Status::RequiresReview);
 }
 
 #[test]

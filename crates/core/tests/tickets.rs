@@ -12,6 +12,7 @@ use fuseboard_core::{
 };
 
 const MILLI: Duration = Duration::from_millis(1);
+const SEC: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(5);
 
 fn rules() -> RulesBuilder {
@@ -268,4 +269,22 @@ fn a_cancellation_after_a_hang_says_so() {
     drop(ticket);
     let message = breaker.info().last_error.unwrap().message;
     assert!(message.contains("cancelled"), "{message}");
+}
+
+#[test]
+fn a_ticket_counts_with_the_duration_that_its_holder_says() {
+    let rules = Rules::builder().tripper("slow_rate(1, 1s)".parse().unwrap()).build().unwrap();
+    let table = [(None, State::Open), (Some(MILLI), State::Closed), (Some(2 * SEC), State::Open)];
+    for (took, state) in table {
+        let clock = Arc::new(ManualClock::new());
+        let builder = CircuitBreaker::builder("payments").rules(rules.clone());
+        let breaker = builder.clock(clock.clone()).build().unwrap();
+        let ticket = breaker.try_acquire().unwrap();
+        clock.advance(SEC);
+        match took {
+            Some(took) => ticket.took(took).success(),
+            None => ticket.success(),
+        }
+        assert_eq!(breaker.state(), state, "{took:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The admin API: what the server knows, as JSON.
+//! The admin API: what the server knows, and what operators do to it, as JSON.
 //!
 //! | route | answer |
 //! |---|---|
@@ -6,8 +6,10 @@
 //! | `GET /v1/circuits/{name}` | one circuit: state, metrics, totals, why it is open, its rules |
 //! | `GET /v1/letters` | `{"letters": [..], "next": id or null}` by `circuit`, `status`, `after`, `limit` |
 //! | `GET /v1/letters/{id}` | one letter with its headers, body, last answer and history |
+//! | `POST /v1/letters/{id}/requeue` | sends a letter that is in review back into the queue: its new status |
+//! | `POST /v1/letters/{id}/discard` | gives up a letter that is pending or in review: its new status |
 //! | `GET /healthz` | 200 `{"status": "ok"}`, or 503 and what is wrong |
-//! | `GET /readyz` | the same, for who has a token |
+//! | `GET /readyz` | the same, for who has a token; also 503 `{"status": "degraded"}` while requests are not kept |
 //! | `GET /metrics` | [`crate::metrics`] |
 //!
 //! Letters come with the lowest id first; `limit` goes from 1 to 500, 100 if it is not given; `after` is the `next`
@@ -15,9 +17,14 @@
 //! durations milliseconds. A body or header that is text is `text` (`body_text`), any other is `hex` (`body_hex`);
 //! credentials in headers are shown as `hidden`.
 //!
-//! Every error is a problem document (RFC 9457). A request is refused with 403 unless its `Host` is `localhost` or an
-//! address that is this server's (against DNS rebinding) and its `Origin`, if it has one, is that host. Where the
-//! configuration has tokens, every route but `/healthz` asks for one: `Authorization: Bearer ..`.
+//! Both health routes say `"unconfigured": {"circuit": letters}` if letters wait for an upstream that the configuration
+//! does not have. A `POST` is `{"reason": ".."}` as `application/json`; who did what for which reason goes to the
+//! letter's history, where the actor is the token's name, or `admin`.
+//!
+//! Every error is a problem document (RFC 9457). A request is refused with 403 unless its `Host` is `localhost`, an
+//! address that is this server's or one of `server.admin_hosts` (against DNS rebinding) and its `Origin`, if it has
+//! one, is that host. Where the configuration has tokens, every route but `/healthz` asks for one:
+//! `Authorization: Bearer ..`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,9 +32,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{get, post};
 use fuseboard_core::Board;
 use fuseboard_core::time::Clock;
+use fuseboard_services::wake::Bells;
 use fuseboard_store::Letters;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -39,8 +47,9 @@ use crate::metrics::Metrics;
 
 mod circuits;
 mod guard;
-mod health;
+pub(crate) mod health;
 mod letters;
+mod operate;
 mod problem;
 mod views;
 
@@ -56,7 +65,9 @@ pub struct AdminState {
     pub board: Board,
     /// The letters.
     pub letters: Arc<dyn Letters>,
-    /// The tokens.
+    /// What wakes a circuit's replay when a letter was requeued.
+    pub bells: Bells,
+    /// The tokens, the names, and which circuits there are.
     pub config: Arc<Config>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
@@ -74,8 +85,10 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/circuits/{name}", get(circuits::one))
         .route("/v1/letters", get(letters::list))
         .route("/v1/letters/{id}", get(letters::one))
-        .route("/healthz", get(health::check))
-        .route("/readyz", get(health::check))
+        .route("/v1/letters/{id}/requeue", post(operate::requeue))
+        .route("/v1/letters/{id}/discard", post(operate::discard))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)

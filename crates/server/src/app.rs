@@ -12,13 +12,15 @@ use fuseboard_core::{Board, BuildError, Listener, Transition};
 use fuseboard_services::replay::{Lane, Observer, Replay, Surroundings};
 use fuseboard_services::retention;
 use fuseboard_services::wake::Bells;
-use fuseboard_store::{Letters, Sqlite, SqliteOptions, StoreError};
+use fuseboard_store::{Counts, Letters, Sqlite, SqliteOptions, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::info;
+use tokio::time::timeout;
+use tracing::{error, info, warn};
 
+use crate::admin::health::unconfigured;
 use crate::admin::{self, AdminState};
 use crate::config::Config;
 use crate::gateway::{Gateway, HttpReplay, Routes, Upstream};
@@ -26,7 +28,10 @@ use crate::metrics::Metrics;
 
 /// How long requests and replays in flight may take to end when the server stops. Both run at the same time, and
 /// together with closing the store they stay below the 10 s that an orchestrator commonly grants.
-const GRACE: Duration = Duration::from_secs(7);
+const GRACE: Duration = Duration::from_secs(6);
+/// How long giving back what overstays that, or a disk that hangs, may hold up the end.
+const LATE: Duration = Duration::from_millis(1100);
+const CLOSING: Duration = Duration::from_millis(1500);
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +102,7 @@ impl App {
         let gateway_listener = listen("server.listen", config.server.listen).await?;
         let admin_listener = listen("server.admin", config.server.admin).await?;
         let letters = open_letters(&config, &clock)?;
+        tell_unconfigured(&letters.counts().await?, &config);
         let parts = Parts::new(config, clock, letters, extras)?;
         let stop = watch::Sender::new(false);
         let gateway = local_address(&gateway_listener, parts.config.server.listen);
@@ -147,10 +153,35 @@ impl App {
                 let _ = task.await;
             }
         };
-        tokio::join!(served, replay.stop(GRACE));
-        if let Err(error) = letters.close().await {
-            tracing::error!(%error, "the store was not closed in good order");
+        let ended = async { tokio::join!(served, replay.stop(GRACE)) };
+        if timeout(GRACE + LATE, ended).await.is_err() {
+            warn!("requests in flight were cut off");
         }
+        close(letters).await;
+    }
+}
+
+async fn close(letters: Arc<dyn Letters>) {
+    match timeout(CLOSING, letters.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => error!(%error, "the store was not closed in good order"),
+        Err(_) => {
+            error!("the store did not close in time; what was acknowledged is safe");
+            // Dropped, it would wait for its disk all the same.
+            std::mem::forget(letters);
+        }
+    }
+}
+
+/// Letters of a circuit that was renamed or taken out of the configuration are kept, and nobody replays them.
+fn tell_unconfigured(counts: &Counts, config: &Config) {
+    for (circuit, letters) in unconfigured(counts, config) {
+        warn!(
+            circuit,
+            letters,
+            "letters wait for a circuit that is not configured: they are replayed once there is an upstream of that \
+             name, or can be discarded"
+        );
     }
 }
 
@@ -216,7 +247,7 @@ impl Parts {
     ) -> Result<Self, StartError> {
         let names: Vec<&str> = config.upstreams.keys().map(String::as_str).collect();
         let bells = Bells::new(names.iter().copied());
-        let metrics = Arc::new(Metrics::new(&config));
+        let metrics = Arc::new(Metrics::new(&config, Arc::clone(&clock)));
         let mut board = Board::builder()
             .clock(Arc::clone(&clock))
             .listener(bells.clone())
@@ -251,6 +282,7 @@ impl Parts {
         AdminState {
             board: self.board.clone(),
             letters: Arc::clone(&self.letters),
+            bells: self.bells.clone(),
             config: Arc::clone(&self.config),
             metrics: Arc::clone(&self.metrics),
             clock: Arc::clone(&self.clock),

@@ -1,24 +1,29 @@
-//! The command line: `fuseboard serve | check | demo`.
+//! The command line: `fuseboard serve | check | dlq | demo`.
 //!
-//! Exit codes: 0 when it was done, 2 for input that cannot be used, with one message on standard error.
+//! Exit codes: 0 when it was done; 1 when nothing was done, 2 for input that cannot be used, each with one message on
+//! standard error.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError, Overrides};
 use crate::{app, demo};
 
 mod check;
+mod client;
+mod dlq;
+mod log;
+mod table;
 
-/// What says how much is logged, and its value if it is not set.
-const LOG: (&str, &str) = ("FUSEBOARD_LOG", "info");
+/// How long calls that block a thread, such as of the system's resolver, may hold up the end.
+const BLOCKED: Duration = Duration::from_millis(200);
 const BAD_INPUT: u8 = 2;
 const NOTHING_TO_SERVE: &str = "nothing to serve: give --config fuseboard.toml, or --upstream \
                                 http://host:port for a gateway in front of one service";
@@ -42,6 +47,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Lists the letters of a running server, requeues and discards them
+    Dlq(dlq::Options),
     /// Shows on this machine, with real processes, what Fuseboard does when a service fails
     Demo(demo::Options),
     /// The payment service of the demo
@@ -112,42 +119,32 @@ fn dispatch(command: Command) -> ExitCode {
             Ok(config) => print(&check::describe(&config, &file.display().to_string())),
             Err(error) => refuse(error),
         },
+        Command::Dlq(options) => dlq::run(options),
         Command::Demo(options) => demo::run(options),
         Command::Payments(options) => demo::payments::payments(options),
     }
 }
 
 fn serve(config: Config) -> ExitCode {
-    if let Err(error) = log() {
-        return refuse(error);
-    }
+    let log = match log::start() {
+        Ok(log) => log,
+        Err(error) => return refuse(error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(format!("the runtime cannot start: {error}")),
     };
-    match runtime.block_on(app::serve(config)) {
+    let served = runtime.block_on(app::serve(config));
+    runtime.shutdown_timeout(BLOCKED);
+    drop(log);
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(error),
     }
 }
 
-/// Sends what is logged to standard error, as much of it as the environment says.
-fn log() -> Result<(), String> {
-    let (name, default) = LOG;
-    let directives = std::env::var(name).unwrap_or_else(|_| default.to_owned());
-    let filter = EnvFilter::try_new(&directives).map_err(|error| {
-        format!("{name}: `{directives}` is not possible: {error}: expected a level such as info, or debug")
-    })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-    Ok(())
-}
-
 fn refuse(message: impl Display) -> ExitCode {
-    eprintln!("fuseboard: {message}");
+    log::say(message);
     ExitCode::from(BAD_INPUT)
 }
 

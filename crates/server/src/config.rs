@@ -72,6 +72,10 @@ pub struct Server {
     pub max_body: u64,
     /// The largest request head, in bytes. Default 64 KiB.
     pub max_header_bytes: usize,
+    /// How many connections the gateway serves at once; more wait until one ends. Default 10 000.
+    pub max_connections: usize,
+    /// Names by which the admin API may be asked, beside `localhost` and its address. Lower case, without ports.
+    pub admin_hosts: Vec<String>,
     /// The admin API's bearer tokens: the secret by the operator's name. Empty: none is asked for.
     pub tokens: BTreeMap<String, String>,
 }
@@ -197,6 +201,8 @@ impl fmt::Debug for Server {
             .field("data", &self.data)
             .field("max_body", &self.max_body)
             .field("max_header_bytes", &self.max_header_bytes)
+            .field("max_connections", &self.max_connections)
+            .field("admin_hosts", &self.admin_hosts)
             .field("tokens", &tokens)
             .finish()
     }

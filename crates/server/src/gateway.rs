@@ -1,9 +1,10 @@
 //! The gateway: takes requests, asks the circuit of their upstream, and loses none that it acknowledged.
 //!
-//! A request's way: `check` and `framing` refuse what is unfit; `exchange` finds its route (`routes`) and asks the
-//! circuit; `upstream` sends it over a kept-alive connection (`pool`) while its body streams through and is kept (`body`);
-//! the answer streams back (`relay`). What was not done goes to the route's fallbacks (`fallback`); what became a letter
-//! has a page (`pages`) and is done again later (`replay`).
+//! A request's way: `door` lets its caller in; `check` and `framing` refuse what is unfit; `exchange` finds its route
+//! (`routes`) and asks the circuit; `upstream` sends it over a kept-alive connection (`pool`) while its body streams
+//! through and is kept (`body`), and `turn` takes the time; the answer streams back (`relay`). What was not done goes to
+//! the route's fallbacks (`fallback`, `refusals`); what became a letter, which is its caller's own (`scope`), has a page
+//! (`pages`) and is done again later (`replay`).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,10 +18,10 @@ use http::header::HeaderValue;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::config::Config;
@@ -28,18 +29,23 @@ use crate::metrics::Metrics;
 
 mod body;
 mod check;
+mod door;
 mod exchange;
 mod fallback;
 mod framing;
 mod headers;
 mod pages;
 mod pool;
+mod refusals;
 mod relay;
 mod replay;
 mod reply;
 mod routes;
+mod scope;
+mod turn;
 mod upstream;
 
+use door::{Caller, Door};
 use framing::{Requests, Watched};
 pub use relay::{RelayError, Relayed, ReplyBody};
 pub(crate) use replay::HttpReplay;
@@ -48,8 +54,8 @@ pub(crate) use upstream::Upstream;
 
 /// How long a caller may take to send a request's head; also how long an idle connection is kept.
 const HEAD_PATIENCE: Duration = Duration::from_secs(60);
-/// How long to wait after the system refused a connection, for lack of file descriptors for example.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// By how much a head may exceed its limit and still be read whole, so that the refusal reaches its caller.
+const HEAD_SLACK: usize = 16 << 10;
 
 /// What answers requests.
 pub(crate) struct Gateway {
@@ -69,55 +75,46 @@ impl Gateway {
         stop: watch::Receiver<bool>,
         grace: Duration,
     ) {
+        let mut door = Door::new(listener, self.config.server.max_connections, self.clock.clone());
         let mut connections = JoinSet::new();
         let mut stopping = stop.clone();
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        let gateway = Arc::clone(&self);
-                        connections.spawn(gateway.connection(stream, peer, stop.clone()));
-                    }
-                    Err(error) => {
-                        warn!(%error, "a connection could not be taken");
-                        sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+                caller = door.next() => {
+                    connections.spawn(Arc::clone(&self).connection(caller, stop.clone()));
+                }
                 Some(_) = connections.join_next() => {}
                 () = stopped(&mut stopping) => break,
             }
         }
-        drop(listener);
+        drop(door);
         let ended = async { while connections.join_next().await.is_some() {} };
         if timeout(grace, ended).await.is_err() {
             warn!(left = connections.len(), "requests in flight did not end in time");
         }
     }
 
-    async fn connection(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        mut stop: watch::Receiver<bool>,
-    ) {
+    async fn connection(self: Arc<Self>, caller: Caller, mut stop: watch::Receiver<bool>) {
+        let Caller { stream, peer, place: _place } = caller;
         // Without it small answers only come later, not wrong.
         let _ = stream.set_nodelay(true);
+        let limits = &self.config.server;
         let requests = Arc::new(Requests::default());
         let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
-            let (gateway, both) = (Arc::clone(&self), requests.next_has_both());
+            let (gateway, flaw) = (Arc::clone(&self), requests.next_flaw());
             async move {
-                let refusal = check::refusal(&request, both, gateway.config.server.max_body);
+                let refusal = check::refusal(&request, flaw, &gateway.config.server);
                 Ok::<_, Infallible>(match refusal {
                     Some(refusal) => refusal,
                     None => gateway.answer(request, peer).await,
                 })
             }
         });
-        let stream = Watched::new(stream, Arc::clone(&requests));
+        let stream = Watched::new(stream, Arc::clone(&requests), limits.max_header_bytes);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_PATIENCE)
-            .max_buf_size(self.config.server.max_header_bytes.max(8192))
+            .max_buf_size(limits.max_header_bytes.max(8192) + HEAD_SLACK)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {

@@ -10,6 +10,7 @@
 //! | `fuseboard_letters` | `circuit`, `status` | letters that are kept |
 //! | `fuseboard_letters_captured_total` | `circuit` | letters ever captured |
 //! | `fuseboard_oldest_letter_age_seconds` | `circuit` | age of the oldest pending letter, 0 if there is none |
+//! | `fuseboard_captures_refused_total` | `circuit`, `reason` | requests that the store did not keep |
 //! | `fuseboard_replays_total` | `circuit`, `result` | replays, by the status of their letter afterwards |
 //! | `fuseboard_store_up` | | 1 if the store told how many letters there are, 0 if not |
 //!
@@ -17,7 +18,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fuseboard_core::time::{Clock, Moment};
@@ -34,6 +35,10 @@ use crate::config::Config;
 mod snapshot;
 
 use snapshot::{CircuitNow, Snapshot};
+
+/// How long a refused capture speaks for the store. Longer would be for ever where a load balancer believes `/readyz`:
+/// a server that gets no requests has no capture that could show that it works again.
+const REFUSAL_COUNTS: Duration = Duration::from_secs(60);
 
 /// The media type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -54,6 +59,19 @@ struct ReplayLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    circuit: String,
+    reason: &'static str,
+}
+
+/// The latest capture, if the store refused it.
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+    reason: &'static str,
+    at: Moment,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TransitionLabels {
     circuit: String,
     from: &'static str,
@@ -71,7 +89,10 @@ pub struct Metrics {
     durations: Durations,
     transitions: Family<TransitionLabels, Counter>,
     replays: Family<ReplayLabels, Counter>,
+    refused: Family<RefusalLabels, Counter>,
+    refusal: Mutex<Option<Refusal>>,
     stays: Mutex<BTreeMap<String, Stays>>,
+    clock: Arc<dyn Clock>,
 }
 
 /// How long a circuit was in each state.
@@ -107,10 +128,11 @@ impl fmt::Debug for Metrics {
 
 impl Metrics {
     /// Nothing counted yet, for the circuits of `config`.
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
         let durations = Family::new_with_constructor(histogram);
-        let (transitions, replays) = (Family::default(), Family::default());
+        let (transitions, replays, refused) =
+            (Family::default(), Family::default(), Family::default());
         let mut registry = Registry::default();
         registry.register(
             "fuseboard_call_duration_seconds",
@@ -123,13 +145,19 @@ impl Metrics {
             "Replays, by the status of their letter afterwards",
             Family::clone(&replays),
         );
+        registry.register(
+            "fuseboard_captures_refused",
+            "Requests that the store did not keep",
+            Family::clone(&refused),
+        );
         let circuits = config.upstreams.keys();
         for circuit in circuits.clone() {
             // Made here, so that it is there from the first scrape on.
             let _ = durations.get_or_create(&CircuitLabel { circuit: circuit.clone() });
         }
         let stays = circuits.map(|circuit| (circuit.clone(), Stays::begun())).collect();
-        Metrics { registry, durations, transitions, replays, stays: Mutex::new(stays) }
+        let (refusal, stays) = (Mutex::new(None), Mutex::new(stays));
+        Metrics { registry, durations, transitions, replays, refused, refusal, stays, clock }
     }
 
     /// A call was made and took `duration`. Circuits that are not in the configuration are left out.
@@ -148,17 +176,38 @@ impl Metrics {
         }
     }
 
+    /// The store did not keep a request, being full or failing; `reason` is one word for it, out of a few. Circuits that
+    /// are not in the configuration are not counted.
+    pub fn count_refused_capture(&self, circuit: &str, reason: &'static str) {
+        *self.refusal() = Some(Refusal { reason, at: self.clock.now() });
+        if self.stays().contains_key(circuit) {
+            let labels = RefusalLabels { circuit: circuit.to_owned(), reason };
+            self.refused.get_or_create(&labels).inc();
+        }
+    }
+
+    /// The store kept a request.
+    pub fn capture_worked(&self) {
+        *self.refusal() = None;
+    }
+
+    /// Why the store refused the latest capture, if it did, within the last 60 s: there is nothing later to go by.
+    pub fn refusing(&self) -> Option<&'static str> {
+        let refusal = (*self.refusal())?;
+        (self.clock.now().since(refusal.at) < REFUSAL_COUNTS).then_some(refusal.reason)
+    }
+
     /// Everything as text, of the type [`CONTENT_TYPE`]. `counts` are the store's; `None` if it does not tell.
-    pub fn encode(&self, board: &Board, counts: Option<&Counts>, clock: &dyn Clock) -> String {
+    pub fn encode(&self, board: &Board, counts: Option<&Counts>) -> String {
         // Reading a breaker may end a pin, of which this listener is told: so read them all first.
         let infos: Vec<_> = board.all().iter().map(|breaker| breaker.info()).collect();
         let stays = self.stays().clone();
-        let now = clock.now();
+        let now = self.clock.now();
         let circuits = infos.into_iter().filter_map(|info| {
             let stays = stays.get(&*info.name)?.clone().until(now);
             Some(CircuitNow { info, stays })
         });
-        let snapshot = Snapshot::new(circuits.collect(), counts, clock.wall());
+        let snapshot = Snapshot::new(circuits.collect(), counts, self.clock.wall());
         let mut current = Registry::default();
         current.register_collector(Box::new(snapshot));
         let mut text = String::new();
@@ -167,6 +216,10 @@ impl Metrics {
             .and_then(|()| text::encode_eof(&mut text));
         written.expect("writing to a string does not fail, and every histogram has buckets");
         text
+    }
+
+    fn refusal(&self) -> MutexGuard<'_, Option<Refusal>> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stays(&self) -> MutexGuard<'_, BTreeMap<String, Stays>> {

@@ -11,6 +11,7 @@ use fuseboard_core::{Board, Failure, Listener, Pin};
 use fuseboard_server::admin::{self, AdminState};
 use fuseboard_server::config::Config;
 use fuseboard_server::metrics::Metrics;
+use fuseboard_services::wake::Bells;
 use fuseboard_store::{Draft, Letters, Memory, Settlement, StoredAnswer, Token};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -83,7 +84,7 @@ impl Server {
     async fn with_config(config: &str) -> Self {
         let config = Arc::new(Config::parse(config, "test").unwrap());
         let clock = Arc::new(ManualClock::new());
-        let metrics = Arc::new(Metrics::new(&config));
+        let metrics = Arc::new(Metrics::new(&config, Arc::clone(&clock) as Arc<dyn Clock>));
         let board = Board::builder()
             .clock(Arc::clone(&clock) as Arc<dyn Clock>)
             .shared_listener(Arc::clone(&metrics) as Arc<dyn Listener>)
@@ -92,11 +93,13 @@ impl Server {
             board.get_or_create(&upstream.name, upstream.rules.clone()).unwrap();
         }
         let letters = Arc::new(Memory::default());
+        let bells = Bells::new(config.upstreams.keys().map(String::as_str));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = AdminState {
             board: board.clone(),
             letters: Arc::clone(&letters) as Arc<dyn Letters>,
+            bells: bells.clone(),
             config,
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -112,8 +115,17 @@ impl Server {
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &str) -> Reply {
+        self.send(format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n")).await
+    }
+
+    /// An operator's order, as JSON.
+    async fn order(&self, path: &str, body: &str, headers: &str) -> Reply {
+        let headers = format!("Host: localhost\r\n{headers}Content-Length: {}\r\n", body.len());
+        self.send(format!("POST {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n{body}")).await
+    }
+
+    async fn send(&self, request: String) -> Reply {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -147,6 +159,7 @@ impl Server {
             content_type: Some("application/json".to_owned()),
             body: body.to_vec(),
             key: key.to_owned(),
+            scope: Vec::new(),
             order_key: None,
             life: Life::captured(now),
             captured_at: now,
@@ -385,8 +398,137 @@ async fn health_follows_the_store() {
 }
 
 #[tokio::test]
-async fn only_requests_meant_for_this_server_are_answered() {
+async fn readiness_ends_while_requests_are_not_kept() {
     let server = Server::start().await;
+    let degraded = json!({
+        "status": "degraded", "detail": "the store did not keep the latest request: disk_full",
+    });
+    let ready = async || {
+        let reply = server.get("/readyz").await;
+        (reply.status, reply.json())
+    };
+    server.metrics.count_refused_capture("payments", "disk_full");
+    assert_eq!(ready().await, (503, degraded.clone()));
+    assert_eq!(server.get("/healthz").await.status, 200, "it is alive all the same");
+    server.metrics.capture_worked();
+    assert_eq!(ready().await, (200, json!({ "status": "ok" })));
+
+    server.metrics.count_refused_capture("payments", "disk_full");
+    server.clock.advance(Duration::from_secs(59));
+    assert_eq!(ready().await, (503, degraded));
+    server.clock.advance(Duration::from_secs(1));
+    assert_eq!(
+        ready().await.0,
+        200,
+        "without requests, nothing would ever show that it works again"
+    );
+    server.metrics.count_refused_capture("gone", "disk_full");
+    let line = "fuseboard_captures_refused_total{circuit=\"payments\",reason=\"disk_full\"} 2";
+    let text = server.get("/metrics").await.body;
+    assert_line(&text, line);
+    assert!(!text.contains("gone"), "labels are bounded by the configuration");
+}
+
+#[tokio::test]
+async fn letters_that_nobody_replays_are_told() {
+    let server = Server::start().await;
+    server.capture("payments", "a", b"").await;
+    server.capture("renamed", "b", b"").await;
+    server.capture("renamed", "c", b"").await;
+    server.capture("finished", "d", b"").await;
+    server.replay("renamed", 422).await;
+    server.replay("finished", 200).await;
+    for path in ["/healthz", "/readyz"] {
+        let reply = server.get(path).await;
+        let expected = json!({ "status": "ok", "unconfigured": { "renamed": 2 } });
+        assert_eq!((reply.status, reply.json()), (200, expected), "{path}");
+    }
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+const REASON: &str = "{\"reason\": \" the address is fixed \"}";
+
+#[tokio::test]
+async fn an_operator_sends_a_letter_back_or_gives_it_up() {
+    let tokens = "[server.tokens]\nops = \"s3cret\"\n";
+    for (config, actor) in [(CONFIG.to_owned(), "admin"), (format!("{CONFIG}{tokens}"), "ops")] {
+        let server = Server::with_config(&config).await;
+        let headers = format!("{JSON}Authorization: Bearer s3cret\r\n");
+        let id = server.capture("payments", "a", b"").await;
+        server.replay("payments", 422).await;
+        server.clock.advance(Duration::from_secs(5));
+        let requeue = format!("/v1/letters/{id}/requeue");
+        let reply = server.order(&requeue, REASON, &headers).await;
+        let due_at = "1970-01-01T00:00:05Z";
+        let expected = json!({ "id": id, "status": "pending", "due_at": due_at });
+        assert_eq!((reply.status, reply.json()), (200, expected));
+        let again = server.order(&requeue, REASON, &headers).await;
+        assert_eq!(again.problem(409), "a letter that is pending does not take this");
+
+        let discard = format!("/v1/letters/{id}/discard");
+        let reply = server.order(&discard, REASON, &headers).await;
+        assert_eq!((reply.status, &reply.json()["status"]), (200, &json!("discarded")));
+        let again = server.order(&discard, REASON, &headers).await;
+        assert_eq!(again.problem(409), "a letter that is discarded does not take this");
+
+        let history = server.letters.history(fuseboard_store::LetterId(id)).await.unwrap();
+        let what: Vec<&str> = history.iter().map(|entry| entry.what.as_str()).collect();
+        for done in ["requeued", "discarded"] {
+            let entry = format!("{done} by {actor}: the address is fixed");
+            assert!(what.contains(&&*entry), "{entry}: {what:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_carried_out_changes_nothing() {
+    let server = Server::start().await;
+    let id = server.capture("payments", "a", b"").await;
+    let path = format!("/v1/letters/{id}/discard");
+    let rows = [
+        (path.as_str(), REASON, "", 415, "Expected request with `Content-Type: application/json`"),
+        (&path, REASON, "Content-Type: text/plain\r\n", 415, "Expected request with"),
+        (&path, "{", JSON, 400, "Failed to parse the request body as JSON"),
+        (&path, "{}", JSON, 422, "Failed to deserialize the JSON body"),
+        (&path, "{\"reason\": \"a\", \"by\": \"b\"}", JSON, 422, "Failed to deserialize"),
+        (&path, "{\"reason\": \" \"}", JSON, 400, "reason: expected one line of text"),
+        (&path, "{\"reason\": \"a\\nb\"}", JSON, 400, "reason: expected one line of text"),
+        ("/v1/letters/x/discard", REASON, JSON, 400, "id: `x` is not a letter's number"),
+        (
+            "/v1/letters/7000/discard",
+            REASON,
+            JSON,
+            404,
+            "there is no letter 7000, or it was purged",
+        ),
+        (
+            "/v1/letters/7000/requeue",
+            REASON,
+            JSON,
+            404,
+            "there is no letter 7000, or it was purged",
+        ),
+        ("/v1/letters/1/burn", REASON, JSON, 404, "there is nothing at `/v1/letters/1/burn`"),
+    ];
+    for (path, body, headers, status, detail) in rows {
+        let found = server.order(path, body, headers).await.problem(status);
+        assert!(found.starts_with(detail), "{path} {body}: {found}");
+    }
+    let long = format!("{{\"reason\": \"{}\"}}", "x".repeat(501));
+    server.order(&path, &long, JSON).await.problem(400);
+    let foreign = format!("{JSON}Origin: http://evil.example\r\n");
+    server.order(&path, REASON, &foreign).await.problem(403);
+    let read = server.get(&path).await;
+    assert_eq!(read.problem(405), format!("`{path}` does not take GET: expected POST"));
+    let letter = server.get(&format!("/v1/letters/{id}")).await.json();
+    assert_eq!(letter["status"], "pending");
+    assert_eq!(letter["history"].as_array().unwrap().len(), 1, "{letter}");
+}
+
+#[tokio::test]
+async fn only_requests_meant_for_this_server_are_answered() {
+    let names = "[server]\nadmin_hosts = [\"fuseboard.internal\"]\n";
+    let server = Server::with_config(&format!("{CONFIG}{names}")).await;
     let port = server.address.port();
     let own = format!("127.0.0.1:{port}");
     let rows = [
@@ -395,6 +537,10 @@ async fn only_requests_meant_for_this_server_are_answered() {
         ("Host: LOCALHOST\r\n".to_owned(), 200),
         ("Host: [::1]:9999\r\n".to_owned(), 200),
         (format!("Host: {own}\r\nOrigin: http://{own}\r\n"), 200),
+        ("Host: Fuseboard.Internal\r\n".to_owned(), 200),
+        (format!("Host: fuseboard.internal:{port}\r\n"), 200),
+        ("Host: u@fuseboard.internal\r\n".to_owned(), 403),
+        ("Host: x.fuseboard.internal\r\n".to_owned(), 403),
         (format!("Host: evil.example:{port}\r\n"), 403),
         ("Host: localhost.evil.example\r\n".to_owned(), 403),
         ("Host: 10.1.2.3\r\n".to_owned(), 403),

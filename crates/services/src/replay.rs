@@ -22,6 +22,7 @@ use fuseboard_store::{Letter, Letters, StoredAnswer};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tracing::warn;
 
 use crate::wake::Bells;
 
@@ -133,6 +134,9 @@ impl Shared {
     }
 }
 
+/// How long giving back may take, if the store does not answer.
+const HAND_BACK: Duration = Duration::from_secs(1);
+
 /// How urgently the workers are to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -166,14 +170,16 @@ impl Replay {
             });
             for number in 0..shared.lane.concurrency.max(1) {
                 let (bell, phase) = (bell.clone(), phase.subscribe());
-                let worker = Worker { number, shared: Arc::clone(&shared), bell, phase };
+                let store_pause = worker::STORE_PAUSE;
+                let shared = Arc::clone(&shared);
+                let worker = Worker { number, shared, bell, phase, store_pause };
                 workers.spawn(worker.run());
             }
         }
         Replay { phase, workers }
     }
 
-    /// Begins no more letters, lets those in flight end until `grace` is over, then gives the rest back.
+    /// Begins no more letters, lets those in flight end until `grace` is over, then gives the rest back, within a second.
     ///
     /// # Cancel safety
     ///
@@ -182,7 +188,11 @@ impl Replay {
         self.phase.send_replace(Phase::Finish);
         if timeout(grace, self.ended()).await.is_err() {
             self.phase.send_replace(Phase::HandBack);
-            self.ended().await;
+            if timeout(HAND_BACK, self.ended()).await.is_err() {
+                warn!(
+                    "letters in flight could not be given back; the next start frees their leases"
+                );
+            }
         }
     }
 

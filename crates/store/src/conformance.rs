@@ -26,6 +26,7 @@ mod replaying;
 pub use fixtures::{draft, rules};
 pub use keeping::{
     a_closed_store_is_unavailable, a_full_store_says_so_and_takes_letters_again,
+    a_key_counts_only_within_its_scope, a_key_is_free_again_once_its_letter_is_given_up,
     a_key_is_free_again_once_its_letter_is_purged, a_letter_comes_back_byte_for_byte,
     a_letter_that_is_not_here_is_not_found, a_token_belongs_to_one_letter,
     the_same_key_with_another_body_is_refused, the_same_key_with_the_same_body_is_the_same_letter,

@@ -15,7 +15,7 @@ pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The idempotency key came before with another body. The letter that has it stays as it is.
+    /// The idempotency key came before, in the same scope, with another body. The letter that has it stays as it is.
     #[error("the idempotency key `{key}` was used before on circuit `{circuit}` with another body")]
     KeyReused {
         /// The circuit of both letters.
@@ -80,7 +80,11 @@ pub enum StoreError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The store did not answer as it should; it may do so again later. A write may or may not have happened.
+    /// The store did not answer as it should; it may do so again later.
+    ///
+    /// A write may have happened nevertheless: when the disk fails while a transaction is being committed, the letter may
+    /// be on it and come back with the next start. [`StoreError::outcome_is_unknown`] tells whether that is possible;
+    /// where it is, nobody may be told that the letter was not kept.
     #[error("the store is unavailable ({doing}): {source}")]
     Unavailable {
         /// What the store was doing.
@@ -90,10 +94,43 @@ pub enum StoreError {
     },
 }
 
+/// What a store was doing when it became unavailable. Nothing was written while it did the first of these.
+pub(crate) mod doing {
+    pub(crate) const TAKING_A_CALL: &str = "taking a call";
+    pub(crate) const READING: &str = "reading";
+    pub(crate) const WRITING: &str = "writing";
+    pub(crate) const OPENING_AGAIN: &str = "opening the database again";
+
+    pub(crate) const HARMLESS: [&str; 4] = [TAKING_A_CALL, READING, WRITING, OPENING_AGAIN];
+
+    pub(crate) const COMMITTING: &str = "committing";
+    pub(crate) const ANSWERING: &str = "answering a call";
+}
+
 impl StoreError {
-    /// The store has been closed.
+    /// Whether what was asked may have been done nevertheless, now or when the store is next opened: true of
+    /// [`StoreError::Unavailable`] from a call that writes, unless it failed before the transaction was committed.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use fuseboard_store::StoreError;
+    ///
+    /// assert!(!StoreError::NotFound.outcome_is_unknown());
+    /// let source = Arc::new(std::io::Error::other("fsync failed"));
+    /// assert!(StoreError::Unavailable { doing: "committing", source }.outcome_is_unknown());
+    /// ```
+    pub fn outcome_is_unknown(&self) -> bool {
+        matches!(self, StoreError::Unavailable { doing, .. } if !doing::HARMLESS.contains(doing))
+    }
+
+    /// The store has been closed: it did not take the call.
     pub(crate) fn closed() -> Self {
-        StoreError::Unavailable { doing: "taking a call", source: Arc::new(Closed) }
+        StoreError::Unavailable { doing: doing::TAKING_A_CALL, source: Arc::new(Closed) }
+    }
+
+    /// The store took the call and has gone without an answer.
+    pub(crate) fn gone() -> Self {
+        StoreError::Unavailable { doing: doing::ANSWERING, source: Arc::new(Closed) }
     }
 }
 

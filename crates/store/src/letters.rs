@@ -65,7 +65,8 @@ impl Default for Query {
 pub trait Letters: Send + Sync + fmt::Debug {
     /// Keeps a letter, and resolves when it is safe.
     ///
-    /// If a letter with the same circuit, method, URI, key and body is here, in whatever status, that one is the answer.
+    /// If a letter with the same circuit, method, URI, key, scope and body is here, that one is the answer. A letter that
+    /// was discarded or has expired does not answer for its key any more.
     ///
     /// # Errors
     ///

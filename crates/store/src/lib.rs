@@ -11,8 +11,8 @@
 //! - **One holder.** A claim has a fence. Who settles with an older one is refused with [`StoreError::Fenced`] and
 //!   changes nothing.
 //! - **Done is done.** A letter that is resolved, discarded or expired never leaves that status but by being purged.
-//! - **One letter per key.** The same circuit, method, URI and idempotency key are the same letter; with another body
-//!   they are refused with [`StoreError::KeyReused`].
+//! - **One letter per key.** The same circuit, method, URI, idempotency key and scope are the same letter, until it is
+//!   discarded or expired; with another body they are refused with [`StoreError::KeyReused`].
 //! - **Nothing goes missing.** For each circuit, letters captured = letters in all statuses + letters purged.
 //! - **Bytes are bytes.** Bodies and header values come back exactly as they went in.
 //!
@@ -47,6 +47,7 @@
 //!     content_type: Some("application/json".to_owned()),
 //!     body: b"{}".to_vec(),
 //!     key: "order-7".to_owned(),
+//!     scope: b"a digest of host and credentials".to_vec(),
 //!     order_key: None,
 //!     life: Life::captured(now),
 //!     captured_at: now,

@@ -26,6 +26,8 @@ mod ledger;
 mod owner;
 mod query;
 mod reader;
+mod reserve;
+mod room;
 mod row;
 mod schema;
 mod work;
@@ -37,6 +39,8 @@ use job::{Call, reading};
 use ledger::Ledger;
 use owner::Owner;
 use reader::{READERS, Reader, ToReader};
+use reserve::Reserve;
+use room::Room;
 use work::Work;
 use writer::{ToWriter, Writer};
 
@@ -53,9 +57,14 @@ pub struct SqliteOptions {
     /// How large the database may grow, in bytes. The last eighth takes no new letters, so that those which are there
     /// can be finished. The write-ahead log comes on top, as a rule some 4 MiB. Default: as large as the disk.
     pub max_bytes: Option<u64>,
+    /// How many bytes of the disk are held for replay, in a file named `reserve`. When the disk is full this room is given
+    /// up, so that letters can still be replayed; it is taken again before new letters are. It must hold several of the
+    /// largest letters, and a long queue needs a little for each letter. Default 4 MiB; 0 for none.
+    pub reserve: u64,
     /// The limits of a letter's life.
     pub rules: Rules,
-    /// Where the time comes from when the store is opened; calls bring their own.
+    /// Where the time comes from when the store is opened, and for how often it looks for room on a full disk; calls
+    /// bring their own.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -66,6 +75,7 @@ impl SqliteOptions {
             folder: folder.into(),
             capacity: None,
             max_bytes: None,
+            reserve: 4 << 20,
             rules: Rules::default(),
             clock: Arc::new(SystemClock::new()),
         }
@@ -76,6 +86,10 @@ impl SqliteOptions {
 ///
 /// One thread writes; calls that arrive while the disk is busy share the next commit and its `fsync`. Two threads read,
 /// and never wait for a write. Write-ahead log, `synchronous=FULL`.
+///
+/// On a full disk, and at [`SqliteOptions::max_bytes`], new letters are refused with [`StoreError::Full`], and the others
+/// can be replayed, discarded and purged with the room that is held for it. As long as that is in use, the history does
+/// not tell of replays, and of answers only the status is kept, as if their bodies were cut off.
 ///
 /// Dropping the store finishes the calls that are under way, stops the threads and lets go of the folder, and blocks for
 /// as long as that takes; [`Letters::close`] does the same without blocking and says how it went.
@@ -106,16 +120,20 @@ impl Sqlite {
     /// [`StoreError::NotOurs`] if `letters.db` is something else or damaged;
     /// [`StoreError::Newer`] if a newer Fuseboard wrote it; [`StoreError::Full`]; [`StoreError::Unavailable`].
     pub fn open(options: SqliteOptions) -> Result<Self, StoreError> {
-        let SqliteOptions { folder, capacity, max_bytes, rules, clock } = options;
+        let SqliteOptions { folder, capacity, max_bytes, reserve, rules, clock } = options;
         let owner = Owner::of(&folder)?;
+        let mut room = Room::new(Reserve::find(&folder, reserve), clock.clone());
         let database = folder.join("letters.db");
         let setup = Arc::new(Setup { database, rules, capacity, max_bytes });
         let opening = |fault: Fault| fault.while_opening(&setup.database, setup.out_of_pages());
 
-        let connection = connect::writer(&setup, !owner.found_closed).map_err(opening)?;
+        let connect = || connect::writer(&setup, !owner.found_closed);
+        let connection = room.connect(connect).map_err(opening)?;
         owner::sync_folder(&folder).map_err(|error| owner::unwritable(&folder, error))?;
-        let mut ledger = Ledger::load(&connection).map_err(Fault::from).map_err(opening)?;
-        free_all(&connection, &mut ledger, &setup, clock.wall()).map_err(opening)?;
+        let ledger = Ledger::load(&connection).map_err(Fault::from).map_err(opening)?;
+        let mut opened = Opened { connection, ledger, room };
+        opened.free_letters(&setup, clock.wall()).map_err(opening)?;
+        let Opened { connection, ledger, room } = opened;
 
         let (to_readers, queue) = mpsc::channel(QUEUE);
         let readers = start_readers(&setup, queue).map_err(opening)?;
@@ -125,6 +143,7 @@ impl Sqlite {
             setup: setup.clone(),
             connection: Some(connection),
             ledger,
+            room,
             commits: commits.clone(),
             owner,
             readers,
@@ -143,15 +162,25 @@ impl Sqlite {
         self.links.as_ref().ok_or_else(StoreError::closed)
     }
 
+    /// Has the writer do what is about letters that are there.
     fn write<T: Send + 'static>(
         &self,
         run: impl FnMut(&mut Work<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Answering<'_, T> {
+        self.write_bringing(None, run)
+    }
+
+    /// Has the writer do what brings so many bytes of a new letter.
+    fn write_bringing<T: Send + 'static>(
+        &self,
+        brings: Option<usize>,
+        run: impl FnMut(&mut Work<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Answering<'_, T> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
-            let job = ToWriter::Do(Box::new(Call::new(run, reply)));
+            let job = ToWriter::Do(Box::new(Call::new(brings, run, reply)));
             self.links()?.writer.send(job).await.map_err(|_| StoreError::closed())?;
-            answer.await.map_err(|_| StoreError::closed())?
+            answer.await.map_err(|_| StoreError::gone())?
         })
     }
 
@@ -168,20 +197,44 @@ impl Sqlite {
     }
 }
 
-/// Whoever held a letter is dead: only the owner of the folder could.
-fn free_all(
-    connection: &Connection,
-    ledger: &mut Ledger,
-    setup: &Setup,
-    now: WallTime,
-) -> Result<(), Fault> {
-    let transaction = connection.unchecked_transaction()?;
-    Work { connection, ledger, setup }.owner_started(now)?;
-    ledger.keep_job();
-    ledger.write(connection)?;
-    transaction.commit()?;
-    ledger.committed();
-    Ok(())
+/// What the writer will have.
+struct Opened {
+    connection: Connection,
+    ledger: Ledger,
+    room: Room,
+}
+
+impl Opened {
+    /// Frees every letter that is held: whoever held it is dead, because only the owner of the folder could. On a full
+    /// disk those for which there is no room stay held until their leases run out.
+    fn free_letters(&mut self, setup: &Setup, now: WallTime) -> Result<(), Fault> {
+        for _ in 0..2 {
+            match self.try_to_free_letters(setup, now) {
+                Err(fault) if fault.is_full() => {
+                    self.ledger.rolled_back();
+                    self.room.make_for_replay(&self.connection);
+                }
+                freed => {
+                    freed?;
+                    break;
+                }
+            }
+        }
+        self.room.look(&self.connection);
+        Ok(())
+    }
+
+    fn try_to_free_letters(&mut self, setup: &Setup, now: WallTime) -> Result<(), Fault> {
+        let Opened { connection, ledger, room } = self;
+        let short = room.is_short();
+        let transaction = connection.unchecked_transaction()?;
+        Work { connection, ledger, setup, short }.owner_started(now)?;
+        ledger.keep_job();
+        ledger.write(connection)?;
+        transaction.commit()?;
+        ledger.committed();
+        Ok(())
+    }
 }
 
 fn start_readers(
@@ -203,7 +256,7 @@ fn no_thread(error: std::io::Error) -> StoreError {
 
 impl Letters for Sqlite {
     fn insert(&self, draft: Draft) -> Answering<'_, Inserted> {
-        self.write(move |work| work.insert(&draft))
+        self.write_bringing(Some(draft.size()), move |work| work.insert(&draft))
     }
 
     fn claim(

@@ -83,7 +83,8 @@ async fn what_was_kept_is_found_after_a_drop_without_close() {
     let letters = Sqlite::open(options(&folder)).unwrap();
     assert_eq!((letters.get(id).await.unwrap(), letters.history(id).await.unwrap()), before);
     assert_eq!(letters.counts().await.unwrap(), counts);
-    assert_eq!(letters.insert(letter("k")).await.unwrap(), Inserted::Same(id, draft.token));
+    let again = letters.insert(letter("k")).await.unwrap();
+    assert_eq!(again, Inserted::Same(id, draft.token, Status::Resolved));
 }
 
 #[tokio::test]

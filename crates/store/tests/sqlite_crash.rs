@@ -174,7 +174,7 @@ fn keep_until_refused(folder: &Path) {
     let letters = open(folder);
     runtime.block_on(async {
         let mut kept = Vec::new();
-        let mut refused = 0;
+        let (mut refused, mut unknown) = (0, 0);
         while refused < 20 {
             let draft = letter(20_000);
             let token = draft.token;
@@ -183,13 +183,15 @@ fn keep_until_refused(folder: &Path) {
                     tell("kept", token);
                     kept.push(token);
                 }
-                Err(StoreError::Unavailable { .. } | StoreError::Full { .. }) => {
+                Err(error @ (StoreError::Unavailable { .. } | StoreError::Full { .. })) => {
                     tell("refused", token);
                     refused += 1;
+                    unknown += usize::from(error.outcome_is_unknown());
                 }
                 Err(other) => panic!("an odd refusal: {other}"),
             }
         }
+        assert!(unknown > 0, "a commit that failed halfway may have happened");
         for token in kept {
             assert!(letters.by_token(token).await.unwrap().is_some(), "it can still be read");
         }

@@ -121,14 +121,14 @@ fn a_database_that_cannot_be_written_is_named() {
 }
 
 #[tokio::test]
-async fn an_orderly_close_leaves_one_file_and_the_lock() {
+async fn an_orderly_close_leaves_the_database_the_lock_and_the_reserve() {
     let folder = closed_store().await;
     let mut names: Vec<_> = fs::read_dir(folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["letters.db", "owner.lock"]);
+    assert_eq!(names, ["letters.db", "owner.lock", "reserve"]);
 }
 
 /// Overwrites the last page of the database, which nobody needs in order to open it.
@@ -183,6 +183,7 @@ async fn what_is_created_is_for_its_owners_eyes_only() {
         ("letters.db-wal", 0o600),
         ("letters.db-shm", 0o600),
         ("owner.lock", 0o600),
+        ("reserve", 0o600),
     ];
     for (name, wanted) in table {
         let mode = fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;

@@ -32,6 +32,13 @@ impl Ticket {
         Ticket { shared, admission, settled: false, born_panicking }
     }
 
+    /// Counts the call with `duration` instead of the time between its admission and its end: for who holds a ticket longer
+    /// than the dependency had the turn. It matters only where the circuit's rules time calls.
+    pub fn took(mut self, duration: Duration) -> Self {
+        self.admission.took(duration);
+        self
+    }
+
     /// The call did what it should.
     pub fn success(self) {
         self.settle(Outcome::Success);

@@ -13,14 +13,21 @@ use super::{AdminState, Problem};
 /// The one route that needs no token: who watches over the process need not be trusted with its contents.
 const OPEN_ROUTE: &str = "/healthz";
 
+/// Who asks: the name of the token, or `admin` where none is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Actor(pub(super) String);
+
 /// Lets a request through, or answers 403 or 401. Nothing is to be kept by caches or guessed at by browsers.
 pub(super) async fn guard(
     State(state): State<AdminState>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let mut response = match admit(&state, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(actor) => {
+            request.extensions_mut().insert(actor);
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     };
     let headers = response.headers_mut();
@@ -33,12 +40,12 @@ pub(super) async fn guard(
     response
 }
 
-fn admit(state: &AdminState, request: &Request) -> Result<(), Problem> {
+fn admit(state: &AdminState, request: &Request) -> Result<Actor, Problem> {
     let headers = request.headers();
-    let host = only(headers, header::HOST).filter(|host| is_ours(host, state.address.ip()));
+    let host = only(headers, header::HOST).filter(|host| is_ours(host, state));
     let Some(host) = host else {
         let detail = format!(
-            "Host: expected localhost or an address of this server, such as {}",
+            "Host: expected localhost, an address of this server, such as {}, or one of server.admin_hosts",
             state.address
         );
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
@@ -47,8 +54,11 @@ fn admit(state: &AdminState, request: &Request) -> Result<(), Problem> {
         let detail = format!("Origin: expected http://{host}, or none");
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
-    if request.uri().path() == OPEN_ROUTE || has_token(state, headers) {
-        return Ok(());
+    if let Some(actor) = actor(state, headers) {
+        return Ok(actor);
+    }
+    if request.uri().path() == OPEN_ROUTE {
+        return Ok(Actor("nobody".to_owned()));
     }
     let detail = "Authorization: expected `Bearer` and a token of [server.tokens]";
     Err(Problem::new(StatusCode::UNAUTHORIZED, detail))
@@ -63,14 +73,19 @@ fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     }
 }
 
-/// A name that somebody else's DNS answers for is never ours; an address is, if we listen there. The port is not
-/// looked at: a tunnel may change it.
-fn is_ours(host: &str, listening: IpAddr) -> bool {
+/// A name that somebody else's DNS answers for is never ours, unless the configuration says so; an address is, if we
+/// listen there. The port is not looked at: a tunnel may change it.
+fn is_ours(host: &str, state: &AdminState) -> bool {
+    let listening = state.address.ip();
     let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     match name.parse::<IpAddr>() {
         Ok(address) => address.is_loopback() || address == listening || listening.is_unspecified(),
-        Err(_) => name.eq_ignore_ascii_case("localhost") && !host.contains('@'),
+        Err(_) => {
+            let hosts = &state.config.server.admin_hosts;
+            let mut names = hosts.iter().map(String::as_str).chain(["localhost"]);
+            names.any(|ours| name.eq_ignore_ascii_case(ours)) && !host.contains('@')
+        }
     }
 }
 
@@ -81,17 +96,22 @@ fn is_same_origin(headers: &HeaderMap, host: &str) -> bool {
     })
 }
 
-fn has_token(state: &AdminState, headers: &HeaderMap) -> bool {
+fn actor(state: &AdminState, headers: &HeaderMap) -> Option<Actor> {
     let tokens = &state.config.server.tokens;
     if tokens.is_empty() {
-        return true;
+        return Some(Actor("admin".to_owned()));
     }
-    let credentials = only(headers, header::AUTHORIZATION).and_then(|value| value.split_once(' '));
-    let Some((scheme, given)) = credentials else { return false };
+    let (scheme, given) = only(headers, header::AUTHORIZATION)?.split_once(' ')?;
     let given = given.trim_start();
     // All are compared, so that the time does not tell which was nearly right.
-    let found = tokens.values().fold(false, |found, secret| equal(given, secret) | found);
-    scheme.eq_ignore_ascii_case("bearer") && found
+    let found = tokens.iter().fold(
+        None,
+        |found, (name, secret)| {
+            if equal(given, secret) { Some(name) } else { found }
+        },
+    );
+    let name = found.filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
+    Some(Actor(name.clone()))
 }
 
 /// Whether both are the same, in a time that depends on their lengths only.

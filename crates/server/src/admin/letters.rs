@@ -95,9 +95,7 @@ pub(super) async fn one(
     let Path(id) = id.map_err(|rejection| Problem::bad(rejection.body_text()))?;
     let id: LetterId = id.parse().map_err(bad("id"))?;
     let letter = state.letters.get(id).await?;
-    let letter = letter.ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, format!("there is no letter {id}, or it was purged"))
-    })?;
+    let letter = letter.ok_or_else(|| gone(id))?;
     let history = state.letters.history(id).await?;
     Ok(Json(FullView::of(letter, history)))
 }
@@ -129,7 +127,11 @@ fn limit(value: &str) -> Result<usize, Problem> {
     })
 }
 
-fn bad<E: std::fmt::Display>(field: &str) -> impl Fn(E) -> Problem + '_ {
+pub(super) fn gone(id: LetterId) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no letter {id}, or it was purged"))
+}
+
+pub(super) fn bad<E: std::fmt::Display>(field: &str) -> impl Fn(E) -> Problem + '_ {
     move |error| Problem::bad(format!("{field}: {error}"))
 }
 

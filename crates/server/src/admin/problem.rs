@@ -43,6 +43,8 @@ impl From<StoreError> for Problem {
         let status = match error {
             StoreError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             StoreError::NotFound => StatusCode::NOT_FOUND,
+            StoreError::Refused(_) => StatusCode::CONFLICT,
+            StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Problem::new(status, error.to_string())
@@ -58,6 +60,9 @@ pub(super) async fn not_found(uri: Uri) -> Problem {
 }
 
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
-    let detail = format!("`{}` does not take {method}: expected GET", uri.path());
+    let path = uri.path();
+    let acts = path.ends_with("/requeue") || path.ends_with("/discard");
+    let expected = if acts { "POST" } else { "GET" };
+    let detail = format!("`{path}` does not take {method}: expected {expected}");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

@@ -2,6 +2,7 @@
 
 use fuseboard_core::text::format_duration;
 
+use super::table::{heading, table};
 use crate::config::{Config, Fallback, Route, Upstream};
 
 /// A configuration in words, for whoever wrote it to compare with what they meant.
@@ -25,10 +26,6 @@ pub(super) fn describe(config: &Config, file: &str) -> String {
     rows.extend(config.routes.iter().map(route));
     text += &format!("\n{}", table(&rows));
     text
-}
-
-fn heading(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn letters(config: &Config) -> String {
@@ -71,16 +68,4 @@ fn fallback(fallback: &Fallback) -> String {
         Fallback::Queue => "queue".to_owned(),
         Fallback::Answer(answer) => answer.status.as_u16().to_string(),
     }
-}
-
-/// Columns as wide as their widest cell, two spaces apart.
-fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fuseboard_core::policy::InvalidPolicy;
+use fuseboard_core::text::format_duration;
 use fuseboard_core::{Rules, RulesBuilder};
 
 use super::ConfigError;
@@ -18,6 +19,7 @@ pub(super) struct Draft {
     builder: RulesBuilder,
     /// After which time a cancelled call is a failure: not said, never, or this.
     cancelled_after: Option<Option<Duration>>,
+    probe_timeout: Option<Duration>,
 }
 
 impl Draft {
@@ -32,7 +34,7 @@ impl Draft {
 
     /// The same with what `section` says.
     pub(super) fn with(self, section: &Section<'_>) -> Result<Self, ConfigError> {
-        let Draft { mut builder, mut cancelled_after } = self;
+        let Draft { mut builder, mut cancelled_after, mut probe_timeout } = self;
         if let Some(item) = section.get("window") {
             builder = builder.window(item.policy("a window such as count(100) or time(60s)")?);
         }
@@ -52,30 +54,59 @@ impl Draft {
             builder = builder.recovery(item.policy("a recovery such as successes(3)")?);
         }
         if let Some(item) = section.get("probe_timeout") {
-            builder = builder.probe_timeout(item.duration()?);
+            probe_timeout = Some(item.duration()?);
         }
         if let Some(item) = section.get("cancelled_after") {
             cancelled_after = Some(limit(&item)?);
         }
-        Ok(Draft { builder, cancelled_after })
+        Ok(Draft { builder, cancelled_after, probe_timeout })
     }
 
-    /// The rules. `section` is where an error is reported; `cancelled_after` counts where nothing else was said.
+    /// The rules of calls that may take as long as `timeout`, if that is known. `section` is where an error is reported.
     pub(super) fn build(
         self,
         section: &Section<'_>,
-        cancelled_after: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> Result<Rules, ConfigError> {
-        let built = self.rules(cancelled_after);
-        built.map_err(|invalid| refuse(section, &invalid))
+        let rules = self.rules(timeout).map_err(|invalid| refuse(section, &invalid))?;
+        match timeout.filter(|timeout| rules.probe_timeout() <= *timeout) {
+            Some(timeout) => Err(refuse_probe_timeout(section, rules.probe_timeout(), timeout)),
+            None => Ok(rules),
+        }
     }
 
-    fn rules(self, cancelled_after: Option<Duration>) -> Result<Rules, InvalidPolicy> {
-        let builder = match self.cancelled_after.unwrap_or(cancelled_after) {
-            Some(duration) => self.builder.cancelled_after(duration),
-            None => self.builder,
-        };
+    fn rules(self, timeout: Option<Duration>) -> Result<Rules, InvalidPolicy> {
+        let Draft { mut builder, cancelled_after, probe_timeout } = self;
+        // A caller who leaves after half of it has waited long enough to say that it hangs.
+        if let Some(duration) = cancelled_after.unwrap_or(timeout.map(|timeout| timeout / 2)) {
+            builder = builder.cancelled_after(duration);
+        }
+        if let Some(duration) = probe_timeout.or(timeout.map(default_probe_timeout)) {
+            builder = builder.probe_timeout(duration);
+        }
         builder.build()
+    }
+}
+
+/// A probe's lease has to outlast the call, or no probe that takes its time would ever close the circuit.
+fn default_probe_timeout(timeout: Duration) -> Duration {
+    let (least, most) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
+    timeout.saturating_add(Duration::from_secs(10)).clamp(least, most)
+}
+
+/// A lease that is too short is reported where the upstream says it, or else at the timeout that makes it so.
+fn refuse_probe_timeout(section: &Section<'_>, lease: Duration, timeout: Duration) -> ConfigError {
+    if let Some(item) = section.get("probe_timeout") {
+        let timeout = format_duration(timeout);
+        return item.refuse(&format!("expected more than timeout, which is {timeout}"));
+    }
+    let (lease, timeout) = (format_duration(lease), format_duration(timeout));
+    match section.get("timeout") {
+        Some(item) => item.refuse(&format!("expected less than probe_timeout, which is {lease}")),
+        None => section.item().refuse_value(
+            &format!("probe_timeout = {lease}"),
+            &format!("expected more than timeout, which is {timeout}"),
+        ),
     }
 }
 
@@ -98,8 +129,6 @@ fn refuse(section: &Section<'_>, invalid: &InvalidPolicy) -> ConfigError {
 }
 
 /// The rules of an upstream of which nothing was said.
-pub(super) fn default_rules(cancelled_after: Duration) -> Rules {
-    Draft::default()
-        .rules(Some(cancelled_after))
-        .expect("the defaults pass the checks, as a test shows")
+pub(super) fn default_rules(timeout: Duration) -> Rules {
+    Draft::default().rules(Some(timeout)).expect("the defaults pass the checks, as a test shows")
 }

@@ -60,7 +60,7 @@ impl Config {
             endpoints,
             timeout: TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
-            rules: default_rules(TIMEOUT / 2),
+            rules: default_rules(TIMEOUT),
             replay: ReplaySettings::default(),
         };
         let config = Config {

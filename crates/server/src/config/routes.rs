@@ -7,7 +7,7 @@ use fuseboard_core::policy::Tracker;
 use http::{HeaderValue, Method, StatusCode};
 
 use super::document::{Item, Section};
-use super::values::{is_host, nearest};
+use super::values::{host, nearest};
 use super::{ConfigError, Fallback, Route, StaticAnswer, Upstream};
 
 const KEYS: &[&str] =
@@ -93,8 +93,7 @@ fn route(
         route.idempotent = item.boolean()?;
     }
     if let Some(item) = section.get("fallback") {
-        let items = item.list("a list such as [\"queue\", { status = 503, body = \"later\" }]")?;
-        route.fallback = items.into_iter().map(fallback).collect::<Result<_, _>>()?;
+        route.fallback = fallbacks(&item)?;
     }
     if let Some(item) = section.get("queue_body") {
         route.queue_body = item.size(0..=1 << 30)?;
@@ -132,11 +131,6 @@ fn path(section: &Section<'_>) -> Result<String, ConfigError> {
     Ok(path.to_owned())
 }
 
-fn host(item: &Item<'_>) -> Result<String, ConfigError> {
-    const EXPECTED: &str = "a host without scheme and port, such as api.example.com";
-    item.parsed(EXPECTED, |text| is_host(text).then(|| text.to_ascii_lowercase()))
-}
-
 fn method(item: &Item<'_>) -> Result<Method, ConfigError> {
     let names = METHODS.map(|method| method.to_string()).join(", ");
     let expected = format!("one of {names}");
@@ -151,6 +145,17 @@ fn failure(item: &Item<'_>) -> Result<Tracker, ConfigError> {
     let tracker = either.unwrap_or(Tracker::Nothing);
     tracker.validate().map_err(|invalid| item.refuse_value(invalid.value(), invalid.expected()))?;
     Ok(tracker)
+}
+
+fn fallbacks(item: &Item<'_>) -> Result<Vec<Fallback>, ConfigError> {
+    let mut fallbacks = Vec::new();
+    for item in item.list("a list such as [\"queue\", { status = 503, body = \"later\" }]")? {
+        if matches!(fallbacks.last(), Some(Fallback::Answer(_))) {
+            return Err(item.refuse("expected nothing after an answer, which always applies"));
+        }
+        fallbacks.push(fallback(item)?);
+    }
+    Ok(fallbacks)
 }
 
 fn fallback(item: Item<'_>) -> Result<Fallback, ConfigError> {

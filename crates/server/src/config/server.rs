@@ -5,9 +5,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::document::{Item, Section};
+use super::values::host;
 use super::{ConfigError, Server};
 
-const KEYS: &[&str] = &["listen", "admin", "data", "max_body", "max_header_bytes", "tokens"];
+const KEYS: &[&str] = &[
+    "listen",
+    "admin",
+    "admin_hosts",
+    "data",
+    "max_body",
+    "max_header_bytes",
+    "max_connections",
+    "tokens",
+];
 const ADDRESS: &str = "an address such as 127.0.0.1:8080 or [::1]:8080";
 
 impl Default for Server {
@@ -18,6 +28,8 @@ impl Default for Server {
             data: PathBuf::from("fuseboard-data"),
             max_body: 64 << 20,
             max_header_bytes: 64 << 10,
+            max_connections: 10_000,
+            admin_hosts: Vec::new(),
             tokens: BTreeMap::new(),
         }
     }
@@ -82,6 +94,13 @@ pub(super) fn read(root: &Section<'_>) -> Result<Server, ConfigError> {
     if let Some(item) = section.get("max_header_bytes") {
         // Less than 8 KiB is less than the HTTP implementation can do.
         server.max_header_bytes = item.size(8 << 10..=16 << 20)? as usize;
+    }
+    if let Some(item) = section.get("max_connections") {
+        server.max_connections = item.whole(1..=1_000_000)? as usize;
+    }
+    if let Some(item) = section.get("admin_hosts") {
+        let hosts = item.list("a list such as [\"fuseboard.internal\"]")?;
+        server.admin_hosts = hosts.iter().map(host).collect::<Result<_, _>>()?;
     }
     if let Some(item) = section.get("tokens") {
         server.tokens = tokens(item)?;

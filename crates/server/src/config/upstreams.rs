@@ -39,8 +39,7 @@ fn upstream(name: &str, item: Item<'_>, defaults: &Draft) -> Result<Upstream, Co
     let endpoints = endpoints(&section)?;
     let timeout = section.get("timeout").map_or(Ok(TIMEOUT), |item| item.duration())?;
     let connect_timeout = connect_timeout(&section, timeout)?;
-    // A caller who leaves after half of it has waited long enough to say that it hangs.
-    let rules = defaults.clone().with(&section)?.build(&section, Some(timeout / 2))?;
+    let rules = defaults.clone().with(&section)?.build(&section, Some(timeout))?;
     let replay = replay(&section)?;
     let name = name.to_owned();
     Ok(Upstream { name, endpoints, timeout, connect_timeout, rules, replay })

@@ -2,7 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use super::Endpoint;
+use super::document::Item;
+use super::{ConfigError, Endpoint};
 
 /// What an endpoint looks like.
 pub(super) const ENDPOINT: &str = "http://host:port";
@@ -55,6 +56,12 @@ pub(super) fn is_host(text: &str) -> bool {
         !label.is_empty() && label.len() <= 63 && label.chars().all(plain)
     };
     text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(label)
+}
+
+/// The host that `item` names, in lower case.
+pub(super) fn host(item: &Item<'_>) -> Result<String, ConfigError> {
+    const EXPECTED: &str = "a host without scheme and port, such as api.example.com";
+    item.parsed(EXPECTED, |text| is_host(text).then(|| text.to_ascii_lowercase()))
 }
 
 /// Reads a number of bytes: `512B`, `64KiB`, `10MB`, or digits alone.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use fuseboard_core::time::{Clock, Moment};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -14,6 +15,10 @@ use tokio::time::{Sleep, sleep, timeout};
 
 /// The longest wait for the next piece of a caller's body.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a caller may be waited for in all; from then on its body must come at the least rate.
+const START: Duration = Duration::from_secs(30);
+/// The least average rate, in bytes per second.
+const LEAST_RATE: u64 = 1024;
 
 /// Why a body did not arrive whole. In each case it is the caller's side that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,16 +56,26 @@ struct Shared {
     failed: Option<BodyError>,
     /// Whoever streams it must stop: it is being captured.
     taken_over: bool,
-    /// Runs while the caller is waited for.
-    stall: Option<Pin<Box<Sleep>>>,
+    /// While the caller is waited for.
+    wait: Option<Wait>,
+    /// How long it was waited for before.
+    waited: Duration,
     /// Runs while the caller must be quick; only the caller's own slowness ends in it.
     hurry: Option<Pin<Box<Sleep>>>,
     turned: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A caller is waited for.
+#[derive(Debug)]
+struct Wait {
+    since: Moment,
+    limit: Pin<Box<Sleep>>,
 }
 
 impl KeptBody {
     /// A body of at most `most` bytes, kept as long as it is no longer than `keep`.
-    pub(crate) fn new(incoming: Incoming, keep: u64, most: u64) -> Self {
+    pub(crate) fn new(incoming: Incoming, keep: u64, most: u64, clock: Arc<dyn Clock>) -> Self {
         let (ended, turned) = (incoming.is_end_stream(), Arc::new(Notify::new()));
         let shared = Shared {
             incoming,
@@ -71,9 +86,11 @@ impl KeptBody {
             ended,
             failed: None,
             taken_over: false,
-            stall: None,
+            wait: None,
+            waited: Duration::ZERO,
             hurry: None,
             turned: Arc::clone(&turned),
+            clock,
         };
         KeptBody { shared: Arc::new(Mutex::new(shared)), turned }
     }
@@ -93,10 +110,15 @@ impl KeptBody {
         self.lock().hurry = limit.map(|limit| Box::pin(sleep(limit)));
     }
 
+    /// How long the caller was waited for so far.
+    pub(crate) fn waited(&self) -> Duration {
+        self.lock().waited_so_far()
+    }
+
     /// Ends when the other side has had `limit` since it got the last piece. The caller's own slowness does not count.
     pub(crate) async fn overdue(&self, limit: Duration) {
         loop {
-            let waiting = self.lock().stall.is_some();
+            let waiting = self.lock().wait.is_some();
             let turned = self.turned.notified();
             if waiting {
                 turned.await;
@@ -131,7 +153,7 @@ impl Shared {
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
                 return self.wait(context);
             };
-            self.stall = None;
+            self.end_wait();
             self.turned.notify_one();
             match frame {
                 None => {
@@ -150,15 +172,34 @@ impl Shared {
 
     /// The caller is waited for, but not for ever.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        if self.stall.is_none() {
+        if self.wait.is_none() {
             self.turned.notify_one();
         }
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        let patience = self.patience();
+        let since = self.clock.now();
+        let begun = || Wait { since, limit: Box::pin(sleep(patience)) };
+        let limit = &mut self.wait.get_or_insert_with(begun).limit;
         let over = |timer: &mut Pin<Box<Sleep>>| timer.as_mut().poll(context).is_ready();
-        if [Some(stall), self.hurry.as_mut()].into_iter().flatten().any(over) {
+        if [Some(limit), self.hurry.as_mut()].into_iter().flatten().any(over) {
             return self.fail(BodyError::Slow);
         }
         Poll::Pending
+    }
+
+    /// How long the next piece may take.
+    fn patience(&self) -> Duration {
+        let earned = Duration::from_millis(self.length.saturating_mul(1000) / LEAST_RATE);
+        PATIENCE.min((START + earned).saturating_sub(self.waited))
+    }
+
+    fn waited_so_far(&self) -> Duration {
+        let now = self.wait.as_ref().map(|wait| self.clock.now().since(wait.since));
+        self.waited + now.unwrap_or_default()
+    }
+
+    fn end_wait(&mut self) {
+        self.waited = self.waited_so_far();
+        self.wait = None;
     }
 
     fn take_over(&mut self) -> Result<(), BodyError> {
@@ -195,7 +236,7 @@ impl Shared {
 
     fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Bytes, BodyError>>> {
         self.failed = Some(error);
-        self.stall = None;
+        self.end_wait();
         Poll::Ready(Some(Err(error)))
     }
 
@@ -297,3 +338,6 @@ where
     }
     Ok((whole.freeze(), false))
 }
+
+#[cfg(test)]
+mod tests;

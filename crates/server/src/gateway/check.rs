@@ -4,34 +4,45 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRA
 use http::uri::Authority;
 use http::{Request, Response, StatusCode, Version};
 
+use super::framing::Flaw;
 use super::headers::IDEMPOTENCY_KEY;
 use super::relay::ReplyBody;
 use super::reply::Reply;
+use crate::config::Server;
 
-/// The answer to a request that is unfit by its head. `both` says that it came with a length and a transfer coding; `most`
-/// is the largest body.
+/// The answer to a request that is unfit by its head. `flaw` is what its bytes told.
 ///
 /// It ends the connection: where the next request would begin cannot be trusted.
 pub(super) fn refusal<B>(
     request: &Request<B>,
-    both: bool,
-    most: u64,
+    flaw: Option<Flaw>,
+    limits: &Server,
 ) -> Option<Response<ReplyBody>> {
     let headers = request.headers();
-    let checked = check_framing(headers, both)
+    let checked = check_head(flaw, limits.max_header_bytes)
+        .and_then(|()| check_framing(headers))
         .and_then(|()| check_host(request))
         .and_then(|()| check_key(headers))
-        .and_then(|()| check_length(headers, most));
+        .and_then(|()| check_length(headers, limits.max_body));
     let mut response = checked.err()?.into_response();
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     Some(response)
 }
 
-/// A body has one length, or is in chunks and nothing else.
-fn check_framing(headers: &HeaderMap, both: bool) -> Result<(), Reply> {
-    if both {
-        return refuse("content-length and transfer-encoding: expected one of them");
+fn check_head(flaw: Option<Flaw>, most: usize) -> Result<(), Reply> {
+    match flaw {
+        None => Ok(()),
+        Some(Flaw::Both) => refuse("content-length and transfer-encoding: expected one of them"),
+        Some(Flaw::LargeHead) => {
+            let detail = format!("the head is larger than {most} bytes");
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            Err(Reply::new(status, "large-head", detail))
+        }
     }
+}
+
+/// A body has one length, or is in chunks and nothing else.
+fn check_framing(headers: &HeaderMap) -> Result<(), Reply> {
     let values = headers.get_all(TRANSFER_ENCODING).iter();
     let text = values.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
     let codings = text.collect::<Vec<_>>().join(",");

@@ -1,6 +1,7 @@
 //! The life of one request: routed, admitted, sent, judged; and if it was not done, what happens instead.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use fuseboard_core::{Failure, Outcome, Rejected, Ticket};
 use fuseboard_services::capture::Undone;
@@ -13,11 +14,13 @@ use hyper::body::Incoming;
 use super::Gateway;
 use super::body::{BodyError, KeptBody};
 use super::check;
-use super::fallback::{Instead, Letterhead};
+use super::fallback::Instead;
 use super::headers;
+use super::pool::Home;
 use super::relay::{AtEnd, Relayed, ReplyBody};
 use super::reply::Reply;
 use super::routes::{Route, without_port};
+use super::turn::Turn;
 use super::upstream::{Exchange, Lost, judge_answer};
 
 /// A request whose route is known, with all that its fallbacks may need.
@@ -57,7 +60,8 @@ impl Gateway {
             head.headers.insert(headers::IDEMPOTENCY_KEY, self.new_key());
         }
         let keep = if queues { route.queue_body } else { 0 };
-        let body = KeptBody::new(incoming, keep, self.config.server.max_body);
+        let body =
+            KeptBody::new(incoming, keep, self.config.server.max_body, Arc::clone(&self.clock));
         self.attempt(Inbound { route, head, body, keyed_by_caller }).await
     }
 
@@ -73,10 +77,14 @@ impl Gateway {
         // A probe's slot is not the caller's to hold.
         inbound.body.hurry(ticket.is_probe().then_some(upstream.timeout));
         let request = inbound.to_upstream();
-        let began = self.clock.now();
+        let hung_after = upstream.breaker.rules().cancelled_after();
+        let turn = Turn::new(ticket, &inbound.body, &*self.clock, hung_after);
         let exchange = upstream.send(request).await;
+        let (ticket, took) = turn.over();
         inbound.body.hurry(None);
-        self.metrics.observe_call(upstream.breaker.name(), self.clock.now().since(began));
+        if exchange.is_call() {
+            self.metrics.observe_call(upstream.breaker.name(), took);
+        }
         if let Some(error) = inbound.body.failed() {
             // The caller's side broke. That says nothing about the upstream.
             ticket.ignored();
@@ -89,26 +97,36 @@ impl Gateway {
                 self.instead(inbound, Instead::lost(lost)).await
             }
             Exchange::Answered(response, home) => {
-                let (pool, patience) = (upstream.pool.clone(), upstream.timeout);
-                let hung_after = upstream.breaker.rules().cancelled_after();
-                let relay = |response: Response<Incoming>, ticket| {
-                    let (head, body) = response.into_parts();
-                    let at_end = AtEnd { ticket, hung_after, home, pool };
-                    let relayed = Relayed::new(body, patience, at_end);
-                    Response::from_parts(to_caller(head), ReplyBody::Relayed(Box::new(relayed)))
-                };
-                match judge_answer(&response, &inbound.route.failure) {
-                    None if ticket.is_probe() => {
-                        ticket.success();
-                        relay(response, None)
-                    }
-                    None => relay(response, Some(ticket)),
-                    Some(failure) => {
-                        ticket.failure(failure);
-                        let answer = relay(response, None);
-                        self.instead(inbound, Instead::answered(answer)).await
-                    }
-                }
+                self.answered(inbound, ticket, response, home).await
+            }
+        }
+    }
+
+    async fn answered(
+        &self,
+        inbound: Inbound<'_>,
+        ticket: Ticket,
+        response: Response<Incoming>,
+        home: Home,
+    ) -> Response<ReplyBody> {
+        let upstream = &inbound.route.upstream;
+        let (pool, patience) = (upstream.pool.clone(), upstream.timeout);
+        let hung_after = upstream.breaker.rules().cancelled_after();
+        let relay = |response: Response<Incoming>, ticket| {
+            let (head, body) = response.into_parts();
+            let relayed = Relayed::new(body, patience, AtEnd { ticket, hung_after, home, pool });
+            Response::from_parts(to_caller(head), ReplyBody::Relayed(Box::new(relayed)))
+        };
+        match judge_answer(&response, &inbound.route.failure) {
+            None if ticket.is_probe() => {
+                ticket.success();
+                relay(response, None)
+            }
+            None => relay(response, Some(ticket)),
+            Some(failure) => {
+                ticket.failure(failure);
+                let answer = relay(response, None);
+                self.instead(inbound, Instead::answered(answer)).await
             }
         }
     }
@@ -126,11 +144,6 @@ impl Inbound<'_> {
             request.headers_mut().insert(TRANSFER_ENCODING, chunked);
         }
         request
-    }
-
-    /// What a letter of this request says beside its body.
-    pub(super) fn letterhead(&self) -> Letterhead<'_> {
-        Letterhead { method: &self.head.method, uri: &self.head.uri, headers: &self.head.headers }
     }
 }
 

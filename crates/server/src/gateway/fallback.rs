@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use fuseboard_core::letter::Life;
+use fuseboard_core::letter::{Life, Status};
+use fuseboard_core::policy::{Deadline, Retry};
+use fuseboard_core::time::Moment;
 use fuseboard_services::capture::{Undone, may_capture};
 use fuseboard_store::{Draft, Inserted, StoreError, Token};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use http::{Method, Response, StatusCode, Uri};
-use tracing::warn;
+use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use http::{Response, StatusCode};
 
 use super::Gateway;
 use super::body::BodyError;
 use super::exchange::{Inbound, origin_form, refuse_body};
 use super::headers::{self, IDEMPOTENCY_KEY};
+use super::refusals::Refusal;
 use super::relay::ReplyBody;
 use super::reply::Reply;
+use super::scope;
 use crate::config::Fallback;
 
 /// Why something else happens instead.
@@ -27,16 +30,9 @@ pub(super) struct Instead {
     pub(super) answer: Option<Response<ReplyBody>>,
 }
 
-/// What a letter says beside its body.
-pub(super) struct Letterhead<'a> {
-    pub(super) method: &'a Method,
-    pub(super) uri: &'a Uri,
-    pub(super) headers: &'a HeaderMap,
-}
-
 /// Why a request did not become a letter.
 enum NotQueued {
-    /// The next fallback may still apply; why this one did not.
+    /// The next fallback may still apply; what this one came to.
     Next(String),
     /// The request itself is wrong.
     Refused(Reply),
@@ -45,6 +41,19 @@ enum NotQueued {
 impl Instead {
     pub(super) fn new(undone: Undone, message: String) -> Self {
         Instead { undone, message, retry_after: None, answer: None }
+    }
+
+    /// How long a letter waits for its first replay: what has just failed is not tried again at once.
+    fn first_wait(&self, retry: &Retry) -> Duration {
+        if self.undone == Undone::Rejected {
+            return Duration::ZERO;
+        }
+        let wait = |retry: &Retry| match retry.deadline(Moment::ZERO, 0, 0.5, self.retry_after) {
+            Deadline::At(due) | Deadline::Ask { not_before: due } => Some(due.since(Moment::ZERO)),
+            Deadline::Never => None,
+        };
+        // Also where there are to be no retries, there is one replay.
+        wait(retry).or_else(|| wait(&Retry::Always)).unwrap_or_default()
     }
 
     /// The plain error, for when no fallback applies.
@@ -72,7 +81,7 @@ impl Gateway {
                     Err(NotQueued::Refused(reply)) => {
                         return reply.circuit(circuit).into_response();
                     }
-                    Err(NotQueued::Next(why)) => reason = format!("{reason}; not queued: {why}"),
+                    Err(NotQueued::Next(what)) => reason = format!("{reason}; {what}"),
                 },
                 Fallback::Answer(answer) => {
                     let reply = Reply::new(answer.status, &reason, "").circuit(circuit);
@@ -95,28 +104,22 @@ impl Gateway {
         inbound: &Inbound<'_>,
         instead: &Instead,
     ) -> Result<Response<ReplyBody>, NotQueued> {
-        let route = inbound.route;
+        let (route, upstream) = (inbound.route, &inbound.route.upstream);
+        let circuit = upstream.breaker.name();
         if !route.queues(&inbound.head.method) {
-            return Err(NotQueued::Next(format!("{} is not kept", inbound.head.method)));
+            return Err(not_queued(format!("{} is not kept", inbound.head.method)));
         }
         if !may_capture(instead.undone, route.idempotent || inbound.keyed_by_caller) {
-            return Err(NotQueued::Next("it may have been done, and is not idempotent".to_owned()));
+            return Err(not_queued("it may have been done, and is not idempotent"));
         }
-        let body = match inbound.body.complete().await {
-            Ok(body) => body,
-            Err(BodyError::NotKept) => {
-                let limit = route.queue_body;
-                return Err(NotQueued::Next(format!("the body is larger than {limit} bytes")));
-            }
-            Err(error) => {
-                let reply = refuse_body(error, self.config.server.max_body);
-                return Err(NotQueued::Refused(reply));
-            }
-        };
-        let circuit = route.upstream.breaker.name();
-        let draft = self.draft(circuit, instead.undone, &inbound.letterhead(), &body);
-        match self.letters.insert(draft).await {
+        let body = self.whole_body(inbound).await?;
+        match self.letters.insert(self.draft(inbound, instead, &body)).await {
             Ok(inserted) => {
+                // One that is here already needs no room, and shows nothing.
+                if matches!(inserted, Inserted::New(..)) {
+                    upstream.keeping.worked(circuit);
+                    self.metrics.capture_worked();
+                }
                 self.bells.ring(circuit);
                 Ok(accepted(circuit, instead, inserted))
             }
@@ -126,44 +129,75 @@ impl Gateway {
                 Err(NotQueued::Refused(Reply::new(status, "key-reused", detail)))
             }
             Err(error) => {
-                warn!(circuit, %error, "a request could not be kept");
-                Err(NotQueued::Next(error.to_string()))
+                let refusal = Refusal::of(&error);
+                upstream.keeping.refused(circuit, refusal, &error);
+                self.metrics.count_refused_capture(circuit, refusal.as_str());
+                Err(not_kept(&error))
             }
         }
     }
 
-    fn draft(
-        &self,
-        circuit: &str,
-        undone: Undone,
-        letterhead: &Letterhead<'_>,
-        body: &Bytes,
-    ) -> Draft {
+    async fn whole_body(&self, inbound: &Inbound<'_>) -> Result<Bytes, NotQueued> {
+        inbound.body.complete().await.map_err(|error| match error {
+            BodyError::NotKept => {
+                not_queued(format!("the body is larger than {} bytes", inbound.route.queue_body))
+            }
+            error => NotQueued::Refused(refuse_body(error, self.config.server.max_body)),
+        })
+    }
+
+    fn draft(&self, inbound: &Inbound<'_>, instead: &Instead, body: &Bytes) -> Draft {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let (head, circuit) = (&inbound.head, inbound.route.upstream.breaker.name());
         let now = self.clock.wall();
+        let not_before = now + instead.first_wait(&self.config.letters.rules.retry);
         Draft {
             token: Token::random(),
             circuit: circuit.to_owned(),
             domain: circuit.to_owned(),
-            failure: undone.as_str().to_owned(),
-            method: letterhead.method.to_string(),
-            uri: origin_form(letterhead.uri).to_string(),
-            headers: headers::to_stored(letterhead.headers),
-            content_type: letterhead.headers.get(CONTENT_TYPE).map(text),
+            failure: instead.undone.as_str().to_owned(),
+            method: head.method.to_string(),
+            uri: origin_form(&head.uri).to_string(),
+            headers: headers::to_stored(&head.headers),
+            content_type: head.headers.get(CONTENT_TYPE).map(text),
             body: body.to_vec(),
-            key: letterhead.headers.get(IDEMPOTENCY_KEY).map(text).unwrap_or_default(),
+            key: head.headers.get(IDEMPOTENCY_KEY).map(text).unwrap_or_default(),
+            scope: scope::of(&head.headers),
             order_key: None,
-            life: Life::captured(now),
+            life: Life::captured(not_before),
             captured_at: now,
         }
     }
 }
 
+fn not_queued(why: impl std::fmt::Display) -> NotQueued {
+    NotQueued::Next(format!("not queued: {why}"))
+}
+
+/// What a failed store means for a request.
+fn not_kept(error: &StoreError) -> NotQueued {
+    match error {
+        // It may be in the journal, and there after the next start.
+        StoreError::Unavailable { .. } => {
+            NotQueued::Next(format!("it is not known whether it was queued: {error}"))
+        }
+        error => not_queued(error),
+    }
+}
+
+/// The acknowledgement. A letter that was here before may be in any state.
 fn accepted(circuit: &str, instead: &Instead, inserted: Inserted) -> Response<ReplyBody> {
     let page = format!("{}{}", super::pages::PREFIX, inserted.token());
-    let body = serde_json::json!({ "status": "pending", "letter": page });
-    let reply = Reply::new(StatusCode::ACCEPTED, instead.undone.as_str(), "").circuit(circuit);
-    let reply = reply.retry_after(instead.retry_after);
+    let undone = instead.undone;
+    let status = inserted.status();
+    let reason = match inserted {
+        Inserted::New(..) => undone.to_string(),
+        Inserted::Same(..) => format!("{undone}; queued before, and {status} now"),
+    };
+    let body = serde_json::json!({ "status": status.as_str(), "letter": page });
+    let waits = matches!(status, Status::Pending | Status::Replaying);
+    let reply = Reply::new(StatusCode::ACCEPTED, &reason, "").circuit(circuit);
+    let reply = reply.retry_after(instead.retry_after.filter(|_| waits));
     let mut response = reply.with_body(Bytes::from(body.to_string()), "application/json");
     if let Ok(location) = HeaderValue::try_from(page) {
         response.headers_mut().insert(LOCATION, location);

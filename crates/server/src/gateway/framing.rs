@@ -1,30 +1,43 @@
-//! Sees in a caller's bytes what hyper does not tell: that a request came with a length and a transfer coding as well.
+//! Sees in a caller's bytes what hyper does not tell: that a request came with a length and a transfer coding as well, and
+//! how large its head is.
 //!
-//! Such a request means one thing to one server and another to the next. hyper decides for the coding, drops the length
-//! and passes on what nobody sent. So the bytes are followed on their way to hyper, and only as far as this needs; what
-//! is malformed is left to hyper, which refuses it and closes the connection.
+//! A request with both means one thing to one server and another to the next. hyper decides for the coding, drops the
+//! length and passes on what nobody sent. A head it measures by its own buffer, and only if that is full before the head
+//! ends. So the bytes are followed on their way to hyper, and only as far as this needs; what is malformed is left to
+//! hyper, which refuses it and closes the connection.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What is wrong with a request although hyper takes it. None after it on its connection is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It has a length and a transfer coding.
+    Both,
+    /// Its head is too large.
+    LargeHead,
+}
+
+/// A request of a connection by its number, counted from 1, and what is wrong with it.
+type Flawed = (u64, Flaw);
 
 /// What the stream of a connection and its service both know.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     served: AtomicU64,
-    /// The number of the first request that came with both, counted from 1; 0 for none.
-    both: AtomicU64,
+    flawed: OnceLock<Flawed>,
 }
 
 impl Requests {
-    /// Whether the request that is being served now, and that was not asked for before, came with both.
-    pub(super) fn next_has_both(&self) -> bool {
+    /// What is wrong with the request that is being served now, and that was not asked for before.
+    pub(super) fn next_flaw(&self) -> Option<Flaw> {
         let number = self.served.fetch_add(1, Ordering::Relaxed) + 1;
-        number == self.both.load(Ordering::Relaxed)
+        self.flawed.get().filter(|flawed| flawed.0 == number).map(|flawed| flawed.1)
     }
 }
 
@@ -37,8 +50,9 @@ pub(super) struct Watched<S> {
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, requests: Arc<Requests>) -> Self {
-        Watched { stream, follower: Follower::default(), requests }
+    /// Follows the requests on `stream`, whose heads should be no larger than `largest`.
+    pub(super) fn new(stream: S, requests: Arc<Requests>, largest: usize) -> Self {
+        Watched { stream, follower: Follower { largest, ..Follower::default() }, requests }
     }
 }
 
@@ -51,7 +65,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         self.follower.follow(&buffer.filled()[before..]);
-        self.requests.both.store(self.follower.both, Ordering::Relaxed);
+        if let Some(flawed) = self.follower.flawed {
+            self.requests.flawed.get_or_init(|| flawed);
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -110,7 +126,11 @@ struct Follower {
     /// A body's length, if the head has one; one that is no number is left to hyper.
     length: Option<u64>,
     number: u64,
-    both: u64,
+    /// How much of the present head was read, and how much that may be.
+    head: usize,
+    largest: usize,
+    /// The first request with a flaw.
+    flawed: Option<Flawed>,
 }
 
 impl Follower {
@@ -128,6 +148,8 @@ impl Follower {
             bytes = rest;
             if end.is_some() {
                 let line = std::mem::take(&mut self.line);
+                let before = if self.place == Place::Header { self.head } else { 0 };
+                self.head = before + line.len();
                 self.place = self.after_line(line.trim_ascii_end());
             }
         }
@@ -177,15 +199,20 @@ impl Follower {
     }
 
     fn after_head(&mut self) -> Place {
+        if self.head > self.largest {
+            return self.flaw(Flaw::LargeHead);
+        }
         match (self.chunked, self.length) {
-            (true, Some(_)) => {
-                self.both = self.number;
-                Place::Lost
-            }
+            (true, Some(_)) => self.flaw(Flaw::Both),
             (true, None) => Place::ChunkSize,
             (false, Some(length)) => self.after_data(length),
             (false, None) => Place::Start,
         }
+    }
+
+    fn flaw(&mut self, flaw: Flaw) -> Place {
+        self.flawed = Some((self.number, flaw));
+        Place::Lost
     }
 }
 

@@ -3,11 +3,14 @@
 //! | page | answer |
 //! |---|---|
 //! | `GET /.fuseboard/letters/{token}` | the letter's status, as JSON |
-//! | `GET /.fuseboard/letters/{token}/answer` | the upstream's answer, verbatim; 404 until there is one |
+//! | `GET /.fuseboard/letters/{token}/answer` | the upstream's answer, verbatim; 404 until the letter is resolved or in review |
 //!
 //! A token is 128 random bits: who has it may see the letter.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use fuseboard_core::letter::{Life, Status};
 use fuseboard_core::time::WallTime;
 use fuseboard_store::{Letter, StoredAnswer};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, HeaderValue};
@@ -18,6 +21,9 @@ use super::Gateway;
 use super::headers;
 use super::relay::ReplyBody;
 use super::reply::Reply;
+
+/// When to look again for what is due already.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Where the pages are. No route may lie below it.
 pub(super) const PREFIX: &str = "/.fuseboard/letters/";
@@ -39,7 +45,7 @@ impl Gateway {
         };
         let Ok(token) = token.parse() else { return no_letter() };
         match self.letters.by_token(token).await {
-            Ok(Some(letter)) if answer => answer_of(letter),
+            Ok(Some(letter)) if answer => answer_of(letter, self.clock.wall()),
             Ok(Some(letter)) => status_of(&letter),
             Ok(None) => no_letter(),
             Err(error) => {
@@ -70,16 +76,21 @@ fn status_of(letter: &Letter) -> Response<ReplyBody> {
     reply.with_body(Bytes::from(body.to_string()), "application/json")
 }
 
-fn answer_of(letter: Letter) -> Response<ReplyBody> {
+/// The answer that stands: one to a try that is to be made again is nothing to go by.
+fn answer_of(letter: Letter, now: WallTime) -> Response<ReplyBody> {
     let status = letter.life.status;
-    let Some(answer) = letter.answer else {
-        let detail = format!("the letter is {status}; there is no answer yet");
-        return Reply::new(StatusCode::NOT_FOUND, status.as_str(), detail).into_response();
+    let stands = matches!(status, Status::Resolved | Status::RequiresReview);
+    let Some(answer) = letter.answer.filter(|_| stands) else {
+        let detail = format!("the letter is {status}; there is no answer");
+        let reply = Reply::new(StatusCode::NOT_FOUND, status.as_str(), detail);
+        let reply = reply.circuit(&letter.circuit).retry_after(next_try(&letter.life, now));
+        return reply.into_response();
     };
     let StoredAnswer { status: code, headers: stored, body, truncated, .. } = answer;
     if truncated {
         let detail = "the answer was larger than what is kept";
-        return Reply::new(StatusCode::GONE, "answer-too-large", detail).into_response();
+        let reply = Reply::new(StatusCode::GONE, "answer-too-large", detail);
+        return reply.circuit(&letter.circuit).into_response();
     }
     let mut response = Response::new(ReplyBody::Whole(Full::new(Bytes::from(body))));
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::OK);
@@ -87,6 +98,16 @@ fn answer_of(letter: Letter) -> Response<ReplyBody> {
     response.headers_mut().remove(CONTENT_LENGTH);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// How long it is until a letter may have an answer, if it is to be tried again by itself.
+fn next_try(life: &Life, now: WallTime) -> Option<Duration> {
+    let due = match life.status {
+        Status::Pending => life.not_before,
+        Status::Replaying => now,
+        _ => return None,
+    };
+    Some(due.since(now).max(SOON))
 }
 
 fn rfc3339(time: WallTime) -> Option<String> {

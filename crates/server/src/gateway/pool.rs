@@ -1,6 +1,7 @@
 //! Connections to the endpoints of one upstream: kept alive, used by one request at a time.
 
 use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,6 +33,9 @@ pub(crate) enum SendError {
     /// No endpoint took a connection: nothing was sent.
     #[error("no endpoint took a connection: {0}")]
     Connect(String),
+    /// This process or its system can open no more connections: nothing was sent, and no endpoint is to blame.
+    #[error("no connection can be opened here: {0}")]
+    Ours(String),
     /// The connection broke after something may have been sent.
     #[error("the connection broke: {0}")]
     Reset(hyper::Error),
@@ -87,7 +91,7 @@ impl Pool {
         sent: &AtomicBool,
     ) -> Result<(Response<Incoming>, Home), SendError> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut problem = String::from("there is none");
+        let (mut problem, mut ours) = (String::from("there is none"), false);
         for turn in 0..self.endpoints.len() {
             let endpoint = first.wrapping_add(turn) % self.endpoints.len();
             self.name_host(endpoint, &mut request);
@@ -99,6 +103,7 @@ impl Pool {
                 Ok(connection) => Home { endpoint, connection },
                 Err(error) => {
                     problem = format!("{}: {error}", self.endpoints[endpoint].endpoint);
+                    ours |= is_ours(&error);
                     continue;
                 }
             };
@@ -108,7 +113,7 @@ impl Pool {
             };
             problem = format!("{}: closed at once", self.endpoints[endpoint].endpoint);
         }
-        Err(SendError::Connect(problem))
+        Err(if ours { SendError::Ours(problem) } else { SendError::Connect(problem) })
     }
 
     /// Keeps a connection whose answer was read to its end, once it is free: its request may still be on the way.
@@ -159,16 +164,19 @@ impl Pool {
         }
     }
 
-    async fn connect(&self, endpoint: usize) -> Result<Connection, String> {
+    async fn connect(&self, endpoint: usize) -> io::Result<Connection> {
         let Endpoint { host, port } = &self.endpoints[endpoint].endpoint;
         let connecting = TcpStream::connect((host.as_str(), *port));
         let stream = match timeout(self.connect_timeout, connecting).await {
-            Ok(connected) => connected.map_err(|error| error.to_string())?,
-            Err(_) => return Err(format!("no connection within {:?}", self.connect_timeout)),
+            Ok(connected) => connected?,
+            Err(_) => {
+                let problem = format!("no connection within {:?}", self.connect_timeout);
+                return Err(io::Error::new(io::ErrorKind::TimedOut, problem));
+            }
         };
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        stream.set_nodelay(true)?;
         let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (connection, driver) = handshake.map_err(|error| error.to_string())?;
+        let (connection, driver) = handshake.map_err(io::Error::other)?;
         tokio::spawn(async move {
             if let Err(error) = driver.await {
                 debug!(%error, "a connection to an upstream ended");
@@ -184,6 +192,13 @@ impl Pool {
     fn idle(&self, endpoint: usize) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.endpoints[endpoint].connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether it was for want of file descriptors: the system has no more (ENFILE), or this process (EMFILE).
+fn is_ours(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    [Some(ENFILE), Some(EMFILE)].contains(&error.raw_os_error())
 }
 
 /// Sends a request on a connection that is free.

@@ -51,7 +51,9 @@ impl HttpReplay {
         let began = self.clock.now();
         let exchange = self.upstream.send(request).await;
         let took = self.clock.now().since(began);
-        self.metrics.observe_call(self.upstream.breaker.name(), took);
+        if exchange.is_call() {
+            self.metrics.observe_call(self.upstream.breaker.name(), took);
+        }
         match exchange {
             Exchange::Lost(lost) => self.not_answered(letter, &lost),
             Exchange::Answered(response, home) => self.answered(letter, response, home).await,
@@ -65,7 +67,7 @@ impl HttpReplay {
         };
         let failure = match self.routes.of(letter) {
             Some(route) => lost.judge(&route.failure),
-            None => Some(Failure::new(lost.message.clone())),
+            None => lost.failure(),
         };
         let outcome = if failure.is_some() { Outcome::Failure } else { Outcome::Ignored };
         Delivery { answer, outcome, failure, stored: None, note: lost.message.clone() }

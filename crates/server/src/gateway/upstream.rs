@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use super::body::RequestBody;
 use super::headers;
 use super::pool::{Home, Pool, SendError};
+use super::refusals::Keeping;
 use crate::config;
 
 /// An upstream as the gateway uses it.
@@ -21,6 +22,7 @@ pub(crate) struct Upstream {
     pub(crate) breaker: CircuitBreaker,
     pub(crate) pool: Arc<Pool>,
     pub(crate) timeout: Duration,
+    pub(super) keeping: Keeping,
 }
 
 /// What a request came to, before anybody judged it.
@@ -37,6 +39,8 @@ pub(crate) enum Exchange {
 pub(crate) struct Lost {
     pub(crate) undone: Undone,
     pub(crate) message: String,
+    /// Whether the fault is the gateway's own, so that it says nothing about the upstream.
+    pub(crate) ours: bool,
 }
 
 impl Lost {
@@ -50,8 +54,12 @@ impl Lost {
 
     /// The failure, if `tracker` takes this for one.
     pub(crate) fn judge(&self, tracker: &Tracker) -> Option<Failure> {
-        let failed = tracker.matches(&Seen::kind(self.kind()));
-        failed.then(|| Failure::new(self.message.clone()))
+        self.failure().filter(|_| tracker.matches(&Seen::kind(self.kind())))
+    }
+
+    /// The failure, where nobody says what is one.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        (!self.ours).then(|| Failure::new(self.message.clone()))
     }
 }
 
@@ -68,10 +76,17 @@ pub(crate) fn judge_answer<B>(response: &Response<B>, tracker: &Tracker) -> Opti
     })
 }
 
+impl Exchange {
+    /// Whether it was a call to the upstream at all.
+    pub(crate) fn is_call(&self) -> bool {
+        !matches!(self, Exchange::Lost(Lost { ours: true, .. }))
+    }
+}
+
 impl Upstream {
     pub(crate) fn new(config: &config::Upstream, breaker: CircuitBreaker) -> Self {
         let pool = Arc::new(Pool::new(&config.endpoints, config.connect_timeout));
-        Upstream { breaker, pool, timeout: config.timeout }
+        Upstream { breaker, pool, timeout: config.timeout, keeping: Keeping::default() }
     }
 
     /// Sends a request and waits for the answer's headers, at most as long as the upstream's timeout; what the caller
@@ -81,7 +96,7 @@ impl Upstream {
     ///
     /// Dropped, it closes the connection that it uses.
     pub(crate) async fn send(&self, request: Request<RequestBody>) -> Exchange {
-        let lost = |undone, message| Exchange::Lost(Lost { undone, message });
+        let lost = |undone, message| Exchange::Lost(Lost { undone, message, ours: false });
         let (overdue, sent) = (request.body().overdue(self.timeout), AtomicBool::new(false));
         let sending = self.pool.send(request, &sent);
         let result = tokio::select! {
@@ -98,6 +113,10 @@ impl Upstream {
             }
             Ok((response, home)) => Exchange::Answered(response, home),
             Err(error @ SendError::Connect(_)) => lost(Undone::Connect, error.to_string()),
+            Err(error @ SendError::Ours(_)) => {
+                let (undone, message) = (Undone::Connect, error.to_string());
+                Exchange::Lost(Lost { undone, message, ours: true })
+            }
             Err(error @ SendError::Reset(_)) => lost(Undone::Reset, error.to_string()),
         }
     }

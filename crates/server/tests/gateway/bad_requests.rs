@@ -317,8 +317,40 @@ async fn heads_over_the_limit_are_refused() {
     let mut client = rig.client().await;
     client.send(post(&many, "")).await;
     assert_eq!(client.answer().await.unwrap().status, 431, "what was read whole gets its answer");
+    let large = post(&format!("x: {}\r\n", "y".repeat(70_000)), "");
+    assert_eq!(rig.ask(large).await.status, 431);
     let fits = post(&format!("x: {}\r\n", "y".repeat(60_000)), "");
     assert_eq!(rig.ask(fits).await.status, 200);
+}
+
+/// The whole head counts, however it is made up; and each of a connection for itself.
+#[tokio::test]
+async fn a_head_is_as_large_as_the_limit_and_no_larger() {
+    let upstream = Upstream::good().await;
+    let rig = Rig::start(Setup::of(&upstream).server("max_header_bytes = 20000\n")).await;
+    let begin = "GET /limit HTTP/1.1\r\nhost: a\r\n";
+    let one = |length: usize| format!("{begin}x: {}\r\n\r\n", "y".repeat(length));
+    let many = |length: usize| {
+        let lines = (0..50).map(|index| format!("x-{index:02}: {}\r\n", "y".repeat(300)));
+        let lines: String = lines.collect();
+        format!("{begin}{lines}z: {}\r\n\r\n", "y".repeat(length - lines.len()))
+    };
+    let rest = 20_000 - one(0).len();
+    for (largest, larger) in [(one(rest), one(rest + 1)), (many(rest), many(rest + 1))] {
+        assert_eq!((largest.len(), larger.len()), (20_000, 20_001));
+        let mut client = rig.client().await;
+        for _ in 0..3 {
+            let request = with_body("POST", "/", "", &"x".repeat(50_000));
+            assert_eq!(client.ask(request).await.status, 200);
+            assert_eq!(client.ask(&largest).await.status, 200);
+        }
+        let passed = upstream.requests().len();
+        let refused = client.ask(&larger).await;
+        assert_eq!(refused.status, 431);
+        assert_eq!(refused.get("fuseboard-reason").unwrap(), "large-head");
+        assert_eq!(client.rest().await, b"");
+        assert_eq!(upstream.requests().len(), passed);
+    }
 }
 
 #[tokio::test]

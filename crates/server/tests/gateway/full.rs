@@ -48,7 +48,7 @@ async fn a_letter_that_is_here_already_needs_no_room() {
     assert_eq!(first.get("location"), again.get("location"));
 }
 
-/// A file system of 3 MiB where the system lets the test mount one.
+/// A file system of 8 MiB, half of which the store holds in reserve, where the system lets the test mount one.
 struct Disk {
     folder: TempDir,
     mounted: bool,
@@ -63,7 +63,7 @@ fn mount(options: &str, at: &Path) -> bool {
 impl Disk {
     fn small() -> Disk {
         let folder = tempfile::tempdir().unwrap();
-        let mounted = mount("size=3m", folder.path());
+        let mounted = mount("size=8m", folder.path());
         Disk { folder, mounted }
     }
 

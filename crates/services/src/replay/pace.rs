@@ -16,15 +16,17 @@ impl Pace {
     /// A pace of `rate` starts per second; without a limit if that is not above zero.
     pub(super) fn new(rate: f64) -> Self {
         let gap = if rate > 0.0 { 1.0 / rate } else { 0.0 };
-        let gap = Duration::try_from_secs_f64(gap).unwrap_or_default();
+        let gap = Duration::try_from_secs_f64(gap).unwrap_or(Duration::MAX);
         Pace { gap, next: Mutex::new(Moment::ZERO) }
     }
 
-    /// How long to wait before the start that is hereby taken.
-    pub(super) fn wait(&self, now: Moment) -> Duration {
+    /// Takes the next start, if its time has come; or how long to wait. A start that is late does not delay the next.
+    pub(super) fn take(&self, now: Moment) -> Result<(), Duration> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = now.max(*next);
-        *next = start + self.gap;
-        start.since(now)
+        if *next > now {
+            return Err(next.since(now));
+        }
+        *next = (*next).max(now - self.gap) + self.gap;
+        Ok(())
     }
 }

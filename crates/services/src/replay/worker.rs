@@ -8,21 +8,23 @@ use fuseboard_core::letter::{Event, Life};
 use fuseboard_core::{CircuitBreaker, State, Ticket};
 use fuseboard_store::{Letter, Settlement, StoreError};
 use tokio::sync::{SemaphorePermit, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{error, warn};
 
 use super::{Delivery, Phase, Shared};
 
 /// A worker looks again at least this often, whatever it waits for.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How long a worker waits after the store failed, and between two tries of writing down a result.
-const STORE_PAUSE: Duration = Duration::from_millis(200);
+/// How long a worker waits after the store failed once, and between two tries of writing down a result.
+pub(super) const STORE_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct Worker {
     pub(super) number: usize,
     pub(super) shared: Arc<Shared>,
     pub(super) bell: watch::Receiver<u64>,
     pub(super) phase: watch::Receiver<Phase>,
+    /// How long to wait after the store fails the next time.
+    pub(super) store_pause: Duration,
 }
 
 /// A ticket for a replay, and the room for it if it is a probe.
@@ -55,8 +57,7 @@ impl Worker {
             Trial::Call => None,
             Trial::Probe => Some(shared.probe.try_acquire().map_err(|_| LONGEST_WAIT)?),
         };
-        let paced = shared.pace.wait(shared.surroundings.clock.now());
-        sleep(paced).await;
+        shared.pace.take(shared.surroundings.clock.now())?;
         match breaker.try_acquire() {
             Ok(ticket) => Ok(Turn { ticket, _probe: probe }),
             Err(rejected) => {
@@ -86,15 +87,20 @@ impl Worker {
         let (circuit, lease) = (shared.lane.breaker.name(), shared.lane.lease);
         let now = shared.surroundings.clock.wall();
         match shared.surroundings.letters.claim(circuit, 1, lease, now).await {
-            Ok(mut claimed) => match claimed.pop() {
-                Some(letter) => self.replay(shared, turn, letter).await,
-                // Another worker was faster. The ticket is given back unused.
-                None => drop(turn),
-            },
+            Ok(mut claimed) => {
+                self.store_pause = STORE_PAUSE;
+                match claimed.pop() {
+                    Some(letter) => self.replay(shared, turn, letter).await,
+                    // Another worker was faster. The ticket is given back unused.
+                    None => drop(turn),
+                }
+            }
             Err(error) => {
                 warn!(circuit, %error, "no letter can be claimed");
                 drop(turn);
-                self.rest(STORE_PAUSE).await;
+                let pause = self.store_pause;
+                self.store_pause = (pause * 2).min(LONGEST_WAIT);
+                self.stopped_within(pause, Phase::Finish).await;
             }
         }
     }
@@ -126,7 +132,7 @@ impl Worker {
         }
     }
 
-    async fn write_down(&self, shared: &Shared, letter: &Letter, delivery: Delivery) {
+    async fn write_down(&mut self, shared: &Shared, letter: &Letter, delivery: Delivery) {
         shared.adapt(delivery.outcome);
         let (fence, draw) = (letter.life.fence, shared.surroundings.random.draw());
         let event = Event::Settled { fence, answer: delivery.answer, draw };
@@ -136,9 +142,10 @@ impl Worker {
         }
     }
 
-    /// Writes a result down, and tries again until the lease is over: a result that is lost is a letter done twice.
+    /// Writes a result down, and tries again until the lease is over or the process cannot wait any more: a result that is
+    /// lost is a letter done twice.
     async fn settle(
-        &self,
+        &mut self,
         shared: &Shared,
         letter: &Letter,
         settlement: Settlement,
@@ -147,19 +154,24 @@ impl Worker {
         let until = surroundings.clock.now() + shared.lane.lease;
         loop {
             let now = surroundings.clock.wall();
-            match surroundings.letters.settle(letter.id, settlement.clone(), now).await {
+            let error = match surroundings.letters.settle(letter.id, settlement.clone(), now).await
+            {
                 Ok(life) => return Some(life),
-                Err(StoreError::Unavailable { .. } | StoreError::Full { .. })
-                    if surroundings.clock.now() < until =>
-                {
-                    sleep(STORE_PAUSE).await;
-                }
-                Err(error) => {
-                    warn!(letter = %letter.id, %error, "a replay's result could not be written down");
-                    return None;
-                }
+                Err(error) => error,
+            };
+            let passing = matches!(error, StoreError::Unavailable { .. } | StoreError::Full { .. });
+            let in_time = surroundings.clock.now() < until;
+            if !(passing && in_time) || self.stopped_within(STORE_PAUSE, Phase::HandBack).await {
+                warn!(letter = %letter.id, %error, "a replay's result could not be written down");
+                return None;
             }
         }
+    }
+
+    /// Waits; ends early and says so if the process is to stop as urgently as `phase`.
+    async fn stopped_within(&mut self, wait: Duration, phase: Phase) -> bool {
+        let urgent = self.phase.wait_for(|now| *now >= phase);
+        matches!(timeout(wait, urgent).await, Ok(Ok(_)))
     }
 
     async fn rest(&mut self, wait: Duration) {

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fuseboard_core::letter::{Answer, Event, Life, Status};
+use fuseboard_core::letter::{Answer, Event, Life, Rules, Status};
 use fuseboard_core::random::SeededRandom;
 use fuseboard_core::time::{Clock, Moment, WallTime};
-use fuseboard_core::{Board, CircuitBreaker, Failure, Outcome, Rules};
+use fuseboard_core::{Board, CircuitBreaker, Failure, Outcome};
 use fuseboard_services::replay::{
     Deliver, Delivering, Delivery, Lane, Observer, Replay, Surroundings,
 };
@@ -132,7 +132,7 @@ impl Bench {
         let bells = Bells::new(["payments"]);
         let board = Board::builder().clock(Arc::clone(&clock)).listener(bells.clone()).build();
         let retry = "cooldown(10s)".parse().unwrap();
-        let rules = Rules::builder().retry(retry).build().unwrap();
+        let rules = fuseboard_core::Rules::builder().retry(retry).build().unwrap();
         let breaker = board.get_or_create("payments", rules).unwrap();
         let upstream = Arc::new(Upstream {
             behaviour,
@@ -173,6 +173,7 @@ impl Bench {
                 content_type: None,
                 body: vec![],
                 key: format!("key-{number}"),
+                scope: vec![],
                 order_key: None,
                 life: Life::captured(now),
                 captured_at: now,
@@ -220,6 +221,12 @@ impl Bench {
         self.upstream.most.load(Ordering::SeqCst)
     }
 
+    /// Counts the deliveries, also when the bench is gone.
+    pub(crate) fn counter(&self) -> impl Fn() -> usize + use<> {
+        let upstream = Arc::clone(&self.upstream);
+        move || upstream.deliveries.load(Ordering::SeqCst)
+    }
+
     pub(crate) async fn stop(self, grace: Duration) -> Arc<dyn Letters> {
         self.replay.stop(grace).await;
         self.letters
@@ -236,7 +243,8 @@ pub(crate) struct FaultyStore {
 
 impl Default for FaultyStore {
     fn default() -> Self {
-        let store = Memory::new(MemoryOptions::default());
+        let rules = Rules { max_attempts: 10, ..Rules::default() };
+        let store = Memory::new(MemoryOptions { rules, ..MemoryOptions::default() });
         FaultyStore { store, settles: Mutex::new(0), claims: Mutex::new(0) }
     }
 }

@@ -161,3 +161,37 @@ async fn an_unreadable_store_is_asked_again() {
     bench.settle_down().await;
     assert_eq!(bench.count(Status::Resolved).await, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_is_quick_whatever_the_workers_wait_for() {
+    let rows = [
+        ("for its pace", Bench::with_rate(Behaviour::Answers(200), 0.01).await),
+        ("to write down", {
+            let faults = FaultyStore::settles(usize::MAX);
+            Bench::with_store_faults(Behaviour::Answers(200), faults).await
+        }),
+        ("to claim", {
+            let faults = FaultyStore::claims(usize::MAX);
+            Bench::with_store_faults(Behaviour::Answers(200), faults).await
+        }),
+    ];
+    for (name, bench) in rows {
+        bench.capture(5).await;
+        tokio::time::sleep(SECOND).await; // waits for: the paused clock
+        let deliveries = bench.deliveries();
+        let (began, counted) = (tokio::time::Instant::now(), bench.counter());
+        bench.stop(7 * SECOND).await;
+        assert!(began.elapsed() < 9 * SECOND, "{name}: {:?}", began.elapsed());
+        assert_eq!(counted(), deliveries, "{name}: nothing was begun after the stop");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_claim_is_asked_ever_less_often() {
+    let faults = FaultyStore::claims(usize::MAX);
+    let bench = Bench::with_store_faults(Behaviour::Answers(200), faults).await;
+    bench.capture(1).await;
+    tokio::time::sleep(60 * SECOND).await; // waits for: the paused clock
+    let asked = bench.breaker.info().totals.cancelled;
+    assert!((5..=25).contains(&asked), "{asked} tickets were taken in a minute for nothing");
+}

@@ -38,6 +38,7 @@ pub fn draft(circuit: &str, key: &str, at: WallTime) -> Draft {
         content_type: Some("application/json".to_owned()),
         body: b"{\"amount\":3}".to_vec(),
         key: key.to_owned(),
+        scope: b"alice".to_vec(),
         order_key: None,
         life: Life::captured(at),
         captured_at: at,

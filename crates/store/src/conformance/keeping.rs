@@ -50,6 +50,7 @@ fn assert_is(letter: &Letter, id: LetterId, draft: &Draft) {
         content_type: draft.content_type.clone(),
         body: draft.body.clone(),
         key: draft.key.clone(),
+        scope: draft.scope.clone(),
         order_key: draft.order_key.clone(),
         life: draft.life,
         captured_at: draft.captured_at,
@@ -60,18 +61,21 @@ fn assert_is(letter: &Letter, id: LetterId, draft: &Draft) {
     assert!(*letter == wanted, "not as it was inserted: {letter:?}, {wanted:?}");
 }
 
-/// The same circuit, method, URI, key and body are one letter, whatever else differs and whatever became of it.
+/// The same circuit, method, URI, key, scope and body are one letter, whatever else differs, and its status is told.
 pub async fn the_same_key_with_the_same_body_is_the_same_letter(letters: &dyn Letters) {
     let first = draft(PAYMENTS, "k", at(0));
     let id = letters.insert(first.clone()).await.unwrap().id();
-    let same = Inserted::Same(id, first.token);
+    let same = |status| Inserted::Same(id, first.token, status);
     let again = Draft { headers: Vec::new(), ..draft(PAYMENTS, "k", at(5)) };
-    assert_eq!(letters.insert(again.clone()).await.unwrap(), same);
+    assert_eq!(letters.insert(again.clone()).await.unwrap(), same(Status::Pending));
     assert!(letters.by_token(again.token).await.unwrap().is_none());
 
     let fence = claim_one(letters, 6).await.life.fence;
+    let inserted = letters.insert(draft(PAYMENTS, "k", at(6))).await.unwrap();
+    assert_eq!(inserted, same(Status::Replaying));
     letters.settle(id, settled(fence, Answer::Done), at(7)).await.unwrap();
-    assert_eq!(letters.insert(draft(PAYMENTS, "k", at(8))).await.unwrap(), same);
+    let inserted = letters.insert(draft(PAYMENTS, "k", at(8))).await.unwrap();
+    assert_eq!((inserted, inserted.status()), (same(Status::Resolved), Status::Resolved));
 
     let others = [
         draft("mail", "k", at(9)),
@@ -84,6 +88,53 @@ pub async fn the_same_key_with_the_same_body_is_the_same_letter(letters: &dyn Le
         assert!(matches!(inserted, Inserted::New(new, _) if new > id), "{inserted:?}");
     }
     assert_eq!(letters.counts().await.unwrap().captured, 5);
+}
+
+/// In another scope a key is another letter, whatever its body: one caller never gets another's letter.
+pub async fn a_key_counts_only_within_its_scope(letters: &dyn Letters) {
+    let of = |scope: &[u8], body: &[u8]| {
+        let (scope, body) = (scope.to_vec(), body.to_vec());
+        Draft { scope, body, ..draft(PAYMENTS, "1", at(0)) }
+    };
+    let scopes = [&b"alice"[..], b"bob", b"", b"alice\0", b"ALICE", &[0xff, 0x00]];
+    let mut ids = Vec::new();
+    for scope in scopes {
+        let draft = of(scope, b"");
+        let inserted = letters.insert(draft.clone()).await.unwrap();
+        assert_eq!(inserted, Inserted::New(inserted.id(), draft.token), "{scope:?}");
+        assert_eq!(get(letters, inserted.id()).await.scope, scope);
+        ids.push(inserted.id());
+    }
+    for (scope, id) in scopes.into_iter().zip(ids) {
+        let again = letters.insert(of(scope, b"")).await.unwrap();
+        assert!(matches!(again, Inserted::Same(same, ..) if same == id), "{scope:?}: {again:?}");
+        let reused = letters.insert(of(scope, b"other")).await;
+        assert!(
+            matches!(&reused, Err(StoreError::KeyReused { existing, .. }) if *existing == id),
+            "{scope:?}: {reused:?}"
+        );
+    }
+}
+
+/// A letter that was discarded or has expired does not answer for its key: the key makes a new letter, also with another
+/// body, and that one answers from then on.
+pub async fn a_key_is_free_again_once_its_letter_is_given_up(letters: &dyn Letters) {
+    let discarded = insert(letters, "k", 0).await;
+    letters.act(discarded, Event::Discard, String::new(), at(1)).await.unwrap();
+    let mut second = Draft { body: b"second".to_vec(), ..draft(PAYMENTS, "k", at(2)) };
+    second.life.expires_at = Some(at(3));
+    let expired = letters.insert(second.clone()).await.unwrap();
+    assert_eq!(expired, Inserted::New(expired.id(), second.token));
+    letters.act(expired.id(), Event::Tick, String::new(), at(3)).await.unwrap();
+    let third = letters.insert(draft(PAYMENTS, "k", at(4))).await.unwrap();
+    assert!(matches!(third, Inserted::New(..)), "{third:?}");
+
+    let again = letters.insert(draft(PAYMENTS, "k", at(5))).await.unwrap();
+    assert_eq!(again, Inserted::Same(third.id(), third.token(), Status::Pending));
+    for (id, status) in [(discarded, Status::Discarded), (expired.id(), Status::Expired)] {
+        assert_eq!(get(letters, id).await.life.status, status, "it is still here");
+    }
+    assert_eq!(letters.counts().await.unwrap().captured, 3);
 }
 
 /// The same key with another body is refused, names the letter that has it, and changes nothing.
@@ -126,7 +177,7 @@ pub async fn a_full_store_says_so_and_takes_letters_again(letters: &dyn Letters,
         other => panic!("not refused as full: {other:?}"),
     }
     let known = letters.insert(draft(PAYMENTS, "0", at(1))).await.unwrap();
-    assert!(matches!(known, Inserted::Same(id, _) if id == ids[0]));
+    assert!(matches!(known, Inserted::Same(id, ..) if id == ids[0]));
 
     letters.act(ids[0], Event::SetAside, String::new(), at(2)).await.unwrap();
     assert!(letters.insert(draft(PAYMENTS, "more", at(2))).await.is_err(), "review is not final");
@@ -174,6 +225,8 @@ pub async fn a_closed_store_is_unavailable(letters: &dyn Letters) {
         letters.purge(at(1), 1).await.map(drop),
     ];
     for answer in unavailable {
-        assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
+        let error = answer.expect_err("it is closed");
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+        assert!(!error.outcome_is_unknown(), "nothing was done: {error}");
     }
 }

@@ -21,6 +21,8 @@ pub enum Operation {
         circuit: u8,
         /// Which key.
         key: u8,
+        /// In which scope.
+        scope: u8,
         /// Which body.
         body: u8,
         /// Milliseconds until it expires.
@@ -105,8 +107,9 @@ fn name(circuit: u8) -> String {
 impl Model {
     async fn check(&mut self, letters: &dyn Letters, operation: &Operation) {
         match *operation {
-            Operation::Insert { circuit, key, body, expires_in } => {
+            Operation::Insert { circuit, key, scope, body, expires_in } => {
                 let mut draft = draft(&name(circuit), &key.to_string(), self.now);
+                draft.scope = vec![scope];
                 draft.body = vec![body];
                 draft.life.expires_at =
                     expires_in.map(|millis| self.now + Duration::from_millis(millis.into()));
@@ -130,12 +133,14 @@ impl Model {
 
     async fn insert(&mut self, letters: &dyn Letters, draft: Draft) {
         let same_key = self.known.iter().find(|(_, known)| {
-            known.draft.circuit == draft.circuit && known.draft.key == draft.key
+            known.draft.circuit == draft.circuit
+                && (&known.draft.key, &known.draft.scope) == (&draft.key, &draft.scope)
+                && !matches!(known.life.status, Status::Discarded | Status::Expired)
         });
         let answer = letters.insert(draft.clone()).await;
         match (same_key, answer) {
-            (Some((id, known)), Ok(Inserted::Same(was, token))) => {
-                assert_eq!((*id, known.draft.token), (was, token));
+            (Some((id, known)), Ok(Inserted::Same(was, token, status))) => {
+                assert_eq!((*id, known.draft.token, known.life.status), (was, token, status));
                 assert_eq!(known.draft.body, draft.body);
             }
             (Some((id, known)), Err(StoreError::KeyReused { existing, .. })) => {

@@ -23,6 +23,8 @@ macro_rules! each_property {
             a_letter_comes_back_byte_for_byte,
             the_same_key_with_the_same_body_is_the_same_letter,
             the_same_key_with_another_body_is_refused,
+            a_key_counts_only_within_its_scope,
+            a_key_is_free_again_once_its_letter_is_given_up,
             a_token_belongs_to_one_letter,
             a_key_is_free_again_once_its_letter_is_purged,
             a_letter_that_is_not_here_is_not_found,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use fuseboard_core::letter::Life;
+use fuseboard_core::letter::{Life, Status};
 use fuseboard_core::time::WallTime;
 
 use super::identity::{LetterId, Token};
@@ -30,6 +30,9 @@ pub struct Draft {
     pub body: Vec<u8>,
     /// The idempotency key, the same on every replay.
     pub key: String,
+    /// Whose key it is, in opaque bytes: letters with the same key are the same letter only within one scope. For HTTP,
+    /// a digest of host and credentials; whoever must not see another's letter has another scope.
+    pub scope: Vec<u8>,
     /// Letters with one order key go in order.
     pub order_key: Option<String>,
     /// Its life so far: [`Life::captured`], with an expiry where its owner set one.
@@ -38,27 +41,44 @@ pub struct Draft {
     pub captured_at: WallTime,
 }
 
+impl Draft {
+    /// How many bytes of it are kept, more or less.
+    pub(crate) fn size(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len() + 8);
+        let texts = self.uri.len() + self.key.len() + self.scope.len();
+        self.body.len() + headers.sum::<usize>() + texts
+    }
+}
+
 /// What became of [`Letters::insert`](crate::Letters::insert).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
     /// A new letter, under the draft's token.
     New(LetterId, Token),
-    /// The letter that has been here under this key with this body, and its own token.
-    Same(LetterId, Token),
+    /// The letter that has been here under this key with this body, its own token, and what has become of it.
+    Same(LetterId, Token, Status),
 }
 
 impl Inserted {
     /// The letter's number, new or not.
     pub const fn id(self) -> LetterId {
         match self {
-            Inserted::New(id, _) | Inserted::Same(id, _) => id,
+            Inserted::New(id, _) | Inserted::Same(id, ..) => id,
         }
     }
 
     /// The address of the letter's page, new or not.
     pub const fn token(self) -> Token {
         match self {
-            Inserted::New(_, token) | Inserted::Same(_, token) => token,
+            Inserted::New(_, token) | Inserted::Same(_, token, _) => token,
+        }
+    }
+
+    /// The letter's status now: a new one is pending.
+    pub const fn status(self) -> Status {
+        match self {
+            Inserted::New(..) => Status::Pending,
+            Inserted::Same(_, _, status) => status,
         }
     }
 }
@@ -88,6 +108,8 @@ pub struct Letter {
     pub body: Vec<u8>,
     /// The idempotency key.
     pub key: String,
+    /// Whose key it is: see [`Draft::scope`].
+    pub scope: Vec<u8>,
     /// Letters with one order key go in order.
     pub order_key: Option<String>,
     /// Where it is in its life.

@@ -60,7 +60,7 @@ impl Shelf {
     pub(super) fn insert(&mut self, draft: Draft) -> Result<Inserted, StoreError> {
         if let Some(letter) = self.letters().find(|letter| has_key_of(letter, &draft)) {
             if letter.body == draft.body {
-                return Ok(Inserted::Same(letter.id, letter.token));
+                return Ok(Inserted::Same(letter.id, letter.token, letter.life.status));
             }
             let existing = letter.id;
             let Draft { circuit, key, .. } = draft;
@@ -224,10 +224,12 @@ fn claimable_at(life: &Life) -> Option<WallTime> {
 }
 
 fn has_key_of(letter: &Letter, draft: &Draft) -> bool {
-    letter.circuit == draft.circuit
+    !matches!(letter.life.status, Status::Discarded | Status::Expired)
+        && letter.circuit == draft.circuit
         && letter.method == draft.method
         && letter.uri == draft.uri
         && letter.key == draft.key
+        && letter.scope == draft.scope
 }
 
 fn letter_of(id: LetterId, draft: Draft) -> Letter {
@@ -243,6 +245,7 @@ fn letter_of(id: LetterId, draft: Draft) -> Letter {
         content_type: draft.content_type,
         body: draft.body,
         key: draft.key,
+        scope: draft.scope,
         order_key: draft.order_key,
         life: draft.life,
         captured_at: draft.captured_at,

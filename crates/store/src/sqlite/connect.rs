@@ -49,6 +49,10 @@ pub(crate) fn writer(setup: &Setup, after_crash: bool) -> Result<Connection, Fau
     }
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     schema::identify(&connection, path)?;
+    if size == 0 {
+        // So that a purge can give room back to a full disk. It cannot be set once there are tables.
+        connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    }
     if after_crash && size < CHECKED_UP_TO {
         check(&connection, path)?;
     }
@@ -80,8 +84,44 @@ fn prepare(connection: &Connection, setup: &Setup) -> Result<(), Fault> {
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What a savepoint can undo, else in a temporary file: that may be on the disk that is full.
+    connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     limit_size(connection, setup.max_bytes)
+}
+
+/// Moves the write-ahead log into the database and gives its room back to the disk.
+pub(crate) fn empty_the_log(connection: &Connection) -> Result<(), Fault> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// Moves as much of the write-ahead log into the database as can be moved without waiting for anybody.
+pub(crate) fn shorten_the_log(connection: &Connection) -> Result<(), Fault> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// How many bytes the database will grow by when the write-ahead log is moved into it.
+pub(crate) fn owed_to_the_database(connection: &Connection, setup: &Setup) -> Result<u64, Fault> {
+    let bytes = ask(connection, "PRAGMA page_count")? * ask(connection, "PRAGMA page_size")?;
+    let here = std::fs::metadata(&setup.database).map_or(0, |metadata| metadata.len());
+    Ok(u64::try_from(bytes).unwrap_or(0).saturating_sub(here))
+}
+
+/// Gives up to `pages` free pages of the database back to the disk, and returns how many were given.
+pub(crate) fn shrink(connection: &Connection, pages: u64) -> Result<u64, Fault> {
+    let before = ask(connection, "PRAGMA freelist_count")?;
+    let pages = i64::try_from(pages).unwrap_or(i64::MAX).min(before);
+    let vacuum = format!("PRAGMA incremental_vacuum({pages})");
+    let mut statement = connection.prepare(&vacuum)?;
+    let mut steps = statement.query([])?;
+    // Each step frees a page.
+    while steps.next()?.is_some() {}
+    drop(steps);
+    empty_the_log(connection)?;
+    let given = before - ask(connection, "PRAGMA freelist_count")?;
+    Ok(u64::try_from(given).unwrap_or(0))
 }
 
 /// A connection that reads.
@@ -122,10 +162,11 @@ fn pages(max_bytes: u64, page: i64) -> i64 {
 /// Whether the database leaves room for one more letter. The last eighth is kept for what happens to the letters that
 /// are there, so that a full store can still be emptied.
 pub(crate) fn has_room(connection: &Connection, max_bytes: u64) -> Result<bool, Fault> {
-    let ask = |pragma: &str| -> rusqlite::Result<i64> {
-        connection.prepare_cached(pragma)?.query_row([], |row| row.get(0))
-    };
-    let used = ask("PRAGMA page_count")? - ask("PRAGMA freelist_count")?;
-    let limit = pages(max_bytes, ask("PRAGMA page_size")?);
+    let used = ask(connection, "PRAGMA page_count")? - ask(connection, "PRAGMA freelist_count")?;
+    let limit = pages(max_bytes, ask(connection, "PRAGMA page_size")?);
     Ok(used < limit - limit / 8)
+}
+
+fn ask(connection: &Connection, pragma: &str) -> rusqlite::Result<i64> {
+    connection.prepare_cached(pragma)?.query_row([], |row| row.get(0))
 }

@@ -55,6 +55,20 @@ impl Fault {
         error.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
     }
 
+    /// Whether the disk had no room for a page.
+    pub(crate) fn is_full(&self) -> bool {
+        self.code() == Some(ErrorCode::DiskFull)
+            || matches!(self, Fault::Store(StoreError::Full { reason: FullReason::Disk }))
+    }
+
+    /// Whether a database cannot be opened for what may be want of room: its files cannot be made or extended.
+    pub(crate) fn may_want_room(&self) -> bool {
+        matches!(
+            self.code(),
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)
+        )
+    }
+
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Fault::Sql(error) => error.sqlite_error_code(),

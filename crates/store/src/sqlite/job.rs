@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::connect::Setup;
 use super::fault::Fault;
 use super::work::Work;
-use crate::error::StoreError;
+use crate::error::{StoreError, doing};
 
 /// How a job went inside its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,9 @@ pub(crate) enum Verdict {
 
 /// Something to do inside a transaction. It may be run again, if the transaction was lost to another job's fault.
 pub(crate) trait Job: Send {
+    /// How many bytes of a new letter it brings; `None` if it is about letters that are there.
+    fn brings(&self) -> Option<usize>;
+
     fn run(&mut self, work: &mut Work<'_>) -> Verdict;
 
     /// Answers the caller, after the transaction was committed or was not.
@@ -28,6 +31,7 @@ pub(crate) trait Job: Send {
 
 /// A job made of a closure.
 pub(crate) struct Call<F, T> {
+    brings: Option<usize>,
     run: F,
     outcome: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
@@ -38,8 +42,12 @@ where
     F: FnMut(&mut Work<'_>) -> Result<T, Fault> + Send,
     T: Send,
 {
-    pub(crate) fn new(run: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
-        Call { run, outcome: None, reply }
+    pub(crate) fn new(
+        brings: Option<usize>,
+        run: F,
+        reply: oneshot::Sender<Result<T, StoreError>>,
+    ) -> Self {
+        Call { brings, run, outcome: None, reply }
     }
 }
 
@@ -48,6 +56,10 @@ where
     F: FnMut(&mut Work<'_>) -> Result<T, Fault> + Send,
     T: Send,
 {
+    fn brings(&self) -> Option<usize> {
+        self.brings
+    }
+
     fn run(&mut self, work: &mut Work<'_>) -> Verdict {
         if self.reply.is_closed() {
             // Nobody waits any more: a claim made now would only run into the end of its lease.
@@ -58,7 +70,7 @@ where
             Err(fault) => {
                 let broken = fault.breaks_the_connection();
                 let verdict = if broken { Verdict::Broken } else { Verdict::Undone };
-                (verdict, Err(fault.outside("writing", work.setup.out_of_pages())))
+                (verdict, Err(fault.outside(doing::WRITING, work.setup.out_of_pages())))
             }
         };
         self.outcome = Some(outcome);
@@ -94,7 +106,7 @@ pub(crate) fn reading<T: Send + 'static>(
         let outcome = connection.and_then(read);
         let good = !outcome.as_ref().is_err_and(Fault::breaks_the_connection);
         // A caller who has gone does not hear of it.
-        let _ = reply.send(outcome.map_err(|fault| fault.outside("reading", full)));
+        let _ = reply.send(outcome.map_err(|fault| fault.outside(doing::READING, full)));
         good
     })
 }

@@ -45,10 +45,11 @@ impl Owner {
         self.say(CLOSED)
     }
 
+    /// Writes over what is there, because a full disk may have no room for what is written after a truncation.
     fn say(&mut self, text: &str) -> io::Result<()> {
         self.file.rewind()?;
-        self.file.set_len(0)?;
         self.file.write_all(text.as_bytes())?;
+        self.file.set_len(text.len() as u64)?;
         self.file.sync_data()
     }
 }

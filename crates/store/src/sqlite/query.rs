@@ -45,6 +45,12 @@ const SHELVES: &str = "
 SELECT circuit, what FROM tallies
 WHERE n > 0 AND (?1 IS NULL OR circuit = ?1) AND (?2 IS NULL OR what = ?2)";
 
+/// The letter that answers for a key in a scope.
+pub(crate) const HOLDER_OF_KEY: &str = "
+SELECT l.id, l.token, l.status, c.body = ?6 AS same_body FROM letters l JOIN contents c ON c.id = l.id
+WHERE circuit = ?1 AND method = ?2 AND uri = ?3 AND key = ?4 AND scope = ?5
+    AND l.status NOT IN ('discarded', 'expired')";
+
 /// Letters of `circuit` to claim at `now`: due, or with a lease that has run out.
 pub(crate) fn due(
     connection: &Connection,
@@ -207,8 +213,17 @@ mod tests {
     fn no_question_reads_or_sorts_all_letters() {
         let connection = Connection::open_in_memory().unwrap();
         schema::migrate(&connection).unwrap();
-        let questions =
-            [DUE, REPLAYING, FINISHED, FIRST_DUE, FIRST_LEASE_END, OLDEST_PENDING, PAGE, PAGE_OF];
+        let questions = [
+            HOLDER_OF_KEY,
+            DUE,
+            REPLAYING,
+            FINISHED,
+            FIRST_DUE,
+            FIRST_LEASE_END,
+            OLDEST_PENDING,
+            PAGE,
+            PAGE_OF,
+        ];
         for question in questions {
             let plan = plan(&connection, question);
             assert!(plan.iter().any(|step| step.starts_with("SEARCH")), "{question}\n{plan:#?}");

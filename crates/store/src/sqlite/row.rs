@@ -1,6 +1,6 @@
 //! Rows as letters, and lives as columns.
 
-use fuseboard_core::letter::Life;
+use fuseboard_core::letter::{Life, Status};
 use fuseboard_core::time::WallTime;
 use rusqlite::types::{FromSqlError, FromSqlResult, Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -51,6 +51,7 @@ fn read_letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
         content_type: row.get("content_type")?,
         body: row.get("body")?,
         key: row.get("key")?,
+        scope: row.get("scope")?,
         order_key: row.get("order_key")?,
         life: read_life(row)?,
         captured_at: time(row, "captured_at")?,
@@ -92,9 +93,13 @@ fn read_summary(row: &Row<'_>) -> rusqlite::Result<LetterSummary> {
     })
 }
 
+pub(crate) fn status(row: &Row<'_>) -> rusqlite::Result<Status> {
+    read(row, "status", word)
+}
+
 pub(crate) fn read_life(row: &Row<'_>) -> rusqlite::Result<Life> {
     Ok(Life {
-        status: read(row, "status", word)?,
+        status: status(row)?,
         attempts: row.get("attempts")?,
         crashes: row.get("crashes")?,
         not_before: time(row, "not_before")?,

@@ -26,6 +26,7 @@ CREATE TABLE letters (
     uri          TEXT    NOT NULL,
     content_type TEXT,
     key          TEXT    NOT NULL,
+    scope        BLOB    NOT NULL,
     order_key    TEXT,
     status       TEXT    NOT NULL CHECK (status IN
         ('pending', 'replaying', 'requires_review', 'resolved', 'discarded', 'expired')),
@@ -40,7 +41,8 @@ CREATE TABLE letters (
     last_error   TEXT
 ) STRICT;
 CREATE UNIQUE INDEX letters_by_token ON letters (token);
-CREATE UNIQUE INDEX letters_by_key ON letters (circuit, method, uri, key);
+CREATE UNIQUE INDEX letters_by_key ON letters (circuit, method, uri, key, scope)
+    WHERE status NOT IN ('discarded', 'expired');
 CREATE INDEX letters_due ON letters (circuit, status, not_before, id)
     WHERE status = 'pending' OR status = 'replaying';
 CREATE INDEX letters_by_status ON letters (circuit, status, id);

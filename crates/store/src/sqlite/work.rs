@@ -22,9 +22,9 @@ use crate::letters::{
 const LOOKED_AT_BEYOND: usize = 256;
 
 const INSERT: &str = "
-INSERT INTO letters (token, circuit, domain, failure, method, uri, content_type, key, order_key, status, attempts,
-    crashes, not_before, expires_at, fence, lease_until, captured_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)";
+INSERT INTO letters (token, circuit, domain, failure, method, uri, content_type, key, scope, order_key, status,
+    attempts, crashes, not_before, expires_at, fence, lease_until, captured_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18)";
 
 const UPDATE: &str = "
 UPDATE letters SET status = ?2, attempts = ?3, crashes = ?4, not_before = ?5, expires_at = ?6, fence = ?7,
@@ -49,6 +49,8 @@ pub(crate) struct Work<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) setup: &'a Setup,
+    /// Whether the disk has no room for new letters.
+    pub(crate) short: bool,
 }
 
 /// A letter as far as a change of its life needs it.
@@ -60,12 +62,12 @@ struct Held {
 
 impl Work<'_> {
     pub(crate) fn insert(&mut self, draft: &Draft) -> Result<Inserted, Fault> {
-        if let Some((id, token, same_body)) = self.holder_of_key(draft)? {
+        if let Some((same, same_body)) = self.holder_of_key(draft)? {
             if same_body {
-                return Ok(Inserted::Same(id, token));
+                return Ok(same);
             }
             let (circuit, key) = (draft.circuit.clone(), draft.key.clone());
-            return Err(StoreError::KeyReused { circuit, key, existing: id }.into());
+            return Err(StoreError::KeyReused { circuit, key, existing: same.id() }.into());
         }
         self.find_room()?;
         let id = self.add_letter(draft)?;
@@ -75,19 +77,22 @@ impl Work<'_> {
         Ok(Inserted::New(id, draft.token))
     }
 
-    fn holder_of_key(&self, draft: &Draft) -> Result<Option<(LetterId, Token, bool)>, Fault> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT l.id, l.token, c.body = ?5 FROM letters l JOIN contents c ON c.id = l.id
-             WHERE l.circuit = ?1 AND l.method = ?2 AND l.uri = ?3 AND l.key = ?4",
-        )?;
-        let wanted = params![draft.circuit, draft.method, draft.uri, draft.key, draft.body];
-        let found = statement.query_row(wanted, |row| {
-            Ok((LetterId(row.get(0)?), Token::from_bytes(row.get(1)?), row.get(2)?))
+    /// The letter that answers for the draft's key, and whether its body is the draft's.
+    fn holder_of_key(&self, draft: &Draft) -> Result<Option<(Inserted, bool)>, Fault> {
+        let Draft { circuit, method, uri, key, scope, body, .. } = draft;
+        let mut statement = self.connection.prepare_cached(query::HOLDER_OF_KEY)?;
+        let found = statement.query_row(params![circuit, method, uri, key, scope, body], |row| {
+            let token = Token::from_bytes(row.get("token")?);
+            let same = Inserted::Same(LetterId(row.get("id")?), token, row::status(row)?);
+            Ok((same, row.get("same_body")?))
         });
         Ok(found.optional()?)
     }
 
     fn find_room(&self) -> Result<(), Fault> {
+        if self.short {
+            return Err(StoreError::Full { reason: FullReason::Disk }.into());
+        }
         if let Some(letters) = self.setup.capacity
             && self.ledger.live() >= letters
         {
@@ -101,6 +106,14 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Whether what is written about letters is to be short: when there is no room for new ones.
+    fn is_short(&self) -> Result<bool, Fault> {
+        match self.setup.max_bytes {
+            Some(max_bytes) if !self.short => Ok(!has_room(self.connection, max_bytes)?),
+            _ => Ok(self.short),
+        }
+    }
+
     fn add_letter(&self, draft: &Draft) -> Result<LetterId, Fault> {
         let life = &draft.life;
         let inserted = self.connection.prepare_cached(INSERT)?.insert(params![
@@ -112,6 +125,7 @@ impl Work<'_> {
             draft.uri,
             draft.content_type,
             draft.key,
+            draft.scope,
             draft.order_key,
             life.status.as_str(),
             life.attempts,
@@ -155,6 +169,7 @@ impl Work<'_> {
                 continue;
             };
             self.apply(&held, &change, now)?;
+            self.remember_replay(id, &change, now)?;
             if change.life.lease_until.is_some() {
                 claimed.extend(row::letter(self.connection, id)?);
             }
@@ -171,6 +186,7 @@ impl Work<'_> {
         let held = self.held(id)?;
         let change = change::settle(&held.life, settlement, now, &self.setup.rules)?;
         self.apply(&held, &change, now)?;
+        self.remember_replay(id, &change, now)?;
         if let Some(answer) = &settlement.answer {
             self.keep_answer(id, answer)?;
         }
@@ -187,6 +203,7 @@ impl Work<'_> {
         let held = self.held(id)?;
         let change = change::act(&held.life, event, note, now, &self.setup.rules)?;
         self.apply(&held, &change, now)?;
+        self.remember_all(id, &change, now)?;
         Ok(change.life)
     }
 
@@ -196,6 +213,7 @@ impl Work<'_> {
             let held = self.held(id)?;
             let change = change::owner_started(&held.life, now, &self.setup.rules)?;
             self.apply(&held, &change, now)?;
+            self.remember_replay(id, &change, now)?;
         }
         Ok(())
     }
@@ -241,9 +259,6 @@ impl Work<'_> {
             LastError::Clear => self.set_last_error(held.id, None)?,
             LastError::Set(error) => self.set_last_error(held.id, Some(error))?,
         }
-        for entry in &change.entries {
-            self.remember(held.id, now, entry, life.fence)?;
-        }
         self.ledger.moved(&held.circuit, held.life.status, life.status);
         Ok(())
     }
@@ -253,6 +268,15 @@ impl Work<'_> {
             .prepare_cached("UPDATE letters SET last_error = ?2 WHERE id = ?1")?
             .execute(params![id.0, error])?;
         Ok(())
+    }
+
+    /// Remembers what a replay did, unless there is little room: that the letter moves on matters more.
+    fn remember_replay(&self, id: LetterId, change: &Change, now: WallTime) -> Result<(), Fault> {
+        if self.is_short()? { Ok(()) } else { self.remember_all(id, change, now) }
+    }
+
+    fn remember_all(&self, id: LetterId, change: &Change, now: WallTime) -> Result<(), Fault> {
+        change.entries.iter().try_for_each(|entry| self.remember(id, now, entry, change.life.fence))
     }
 
     fn remember(&self, id: LetterId, at: WallTime, what: &str, fence: u64) -> Result<(), Fault> {
@@ -268,14 +292,19 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Keeps an answer, but where there is little room nothing of its headers and body.
     fn keep_answer(&self, id: LetterId, answer: &StoredAnswer) -> Result<(), Fault> {
+        let (headers, body) = match self.is_short()? {
+            true => (&[][..], &[][..]),
+            false => (&answer.headers[..], &answer.body[..]),
+        };
         self.connection.prepare_cached(ANSWER)?.execute(params![
             id.0,
             answer.status,
-            headers::encode(&answer.headers),
-            answer.body,
+            headers::encode(headers),
+            body,
             answer.at.as_unix_millis(),
-            answer.truncated,
+            answer.truncated || body.len() < answer.body.len(),
         ])?;
         Ok(())
     }

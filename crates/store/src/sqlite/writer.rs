@@ -13,8 +13,9 @@ use super::fault::Fault;
 use super::job::{Job, Verdict};
 use super::ledger::Ledger;
 use super::owner::Owner;
+use super::room::Room;
 use super::work::Work;
-use crate::error::{FullReason, StoreError};
+use crate::error::{FullReason, StoreError, doing};
 
 /// Calls that share one commit at most.
 const GROUP: usize = 256;
@@ -31,6 +32,7 @@ pub(crate) struct Writer {
     /// `None` after a fault that made it doubtful, until the next call.
     pub(crate) connection: Option<Connection>,
     pub(crate) ledger: Ledger,
+    pub(crate) room: Room,
     pub(crate) commits: Arc<AtomicU64>,
     pub(crate) owner: Owner,
     pub(crate) readers: Vec<JoinHandle<()>>,
@@ -41,6 +43,8 @@ enum Group {
     Committed,
     /// One job's fault took the whole transaction with it; no other job is to blame.
     Spoiled,
+    /// There was no room for what the jobs wrote, of which nothing is left.
+    DiskFull,
     Failed(StoreError),
 }
 
@@ -57,7 +61,7 @@ impl Writer {
                 match message {
                     ToWriter::Do(job) => jobs.push(job),
                     ToWriter::Close(reply) => {
-                        self.commit(jobs);
+                        self.commit_in_portions(jobs);
                         queue.close();
                         // A caller who has gone does not hear of it.
                         let _ = reply.send(self.close());
@@ -65,10 +69,26 @@ impl Writer {
                     }
                 }
             }
-            self.commit(jobs);
+            self.commit_in_portions(jobs);
         }
         // Dropped without having been closed: in order all the same, but there is nobody to tell how it went.
         let _ = self.close();
+    }
+
+    /// Does `jobs` in as few transactions as the log may grow by at once.
+    fn commit_in_portions(&mut self, jobs: Vec<Box<dyn Job>>) {
+        let mut portion = Vec::with_capacity(jobs.len());
+        let mut bytes = 0_u64;
+        for job in jobs {
+            let brings = job.brings().unwrap_or(0) as u64;
+            if !self.room.is_one_transaction(portion.len() + 1, bytes + brings) {
+                self.commit(std::mem::take(&mut portion));
+                bytes = 0;
+            }
+            bytes += brings;
+            portion.push(job);
+        }
+        self.commit(portion);
     }
 
     /// Does `jobs` in one transaction, or each in its own if one of them spoils it, and answers their callers.
@@ -77,45 +97,86 @@ impl Writer {
             return;
         }
         match self.together(&mut jobs) {
-            Group::Committed => jobs.into_iter().for_each(|job| job.answer(Ok(()))),
-            Group::Failed(error) => {
-                jobs.into_iter().for_each(|job| job.answer(Err(error.clone())));
+            Group::Spoiled if jobs.len() > 1 => self.commit_each(jobs),
+            Group::DiskFull => self.commit_on_a_full_disk(jobs),
+            group => answer(jobs, group),
+        }
+    }
+
+    fn commit_each(&mut self, jobs: Vec<Box<dyn Job>>) {
+        jobs.into_iter().for_each(|job| self.commit(vec![job]));
+    }
+
+    /// The disk has no room for `jobs` together. What is about letters that are there gets the room that is held for it,
+    /// new letters get what else there is.
+    fn commit_on_a_full_disk(&mut self, jobs: Vec<Box<dyn Job>>) {
+        let (new, old): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.brings().is_some());
+        match (new.is_empty(), old.is_empty()) {
+            (true, _) => self.commit_after(Room::make_for_replay, old),
+            (_, true) => self.commit_after(Room::make_for_letters, new),
+            (false, false) => {
+                self.commit(old);
+                self.commit(new);
             }
-            Group::Spoiled if jobs.len() == 1 => {
-                jobs.into_iter().for_each(|job| job.answer(Ok(())));
+        }
+    }
+
+    /// Does `jobs` after `making` room, one by one if it is too little for all at once.
+    fn commit_after(&mut self, making: fn(&mut Room, &Connection), mut jobs: Vec<Box<dyn Job>>) {
+        if let Some(connection) = &self.connection {
+            making(&mut self.room, connection);
+        }
+        let group = match self.room.is_one_transaction(jobs.len(), 0) {
+            true => self.together(&mut jobs),
+            false => Group::DiskFull,
+        };
+        match group {
+            Group::Spoiled | Group::DiskFull if jobs.len() > 1 => {
+                jobs.into_iter().for_each(|job| self.commit_after(making, vec![job]));
             }
-            Group::Spoiled => jobs.into_iter().for_each(|job| self.commit(vec![job])),
+            group => answer(jobs, group),
         }
     }
 
     fn together(&mut self, jobs: &mut [Box<dyn Job>]) -> Group {
         if let Err(fault) = self.reconnect() {
-            return self.failed(fault, "opening the database again");
+            return self.failed(fault, doing::OPENING_AGAIN);
+        }
+        if let Some(connection) = &self.connection {
+            self.room.look_again(connection);
         }
         match self.transact(jobs) {
-            Ok(true) => {
-                self.ledger.committed();
-                self.commits.fetch_add(1, Ordering::Relaxed);
-                Group::Committed
-            }
+            Ok(true) => self.commit_transaction(),
             Ok(false) => {
                 self.roll_back();
                 Group::Spoiled
             }
-            Err(fault) => self.failed(fault, "committing"),
+            Err(fault) => self.failed(fault, doing::WRITING),
         }
     }
 
-    /// Runs `jobs` and commits; `false` if the transaction was lost to one of them.
+    fn commit_transaction(&mut self) -> Group {
+        let Some(connection) = &self.connection else { return Group::Spoiled };
+        if let Err(fault) = run(connection, "COMMIT") {
+            return self.failed(fault, doing::COMMITTING);
+        }
+        self.room.mind_the_log(connection, &self.setup);
+        self.ledger.committed();
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        Group::Committed
+    }
+
+    /// Runs `jobs` in a transaction that is ready to be committed; `false` if it was lost to one of them.
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, Fault> {
-        let Writer { setup, connection: Some(connection), ledger, .. } = self else {
+        let Writer { setup, connection: Some(connection), ledger, room, .. } = self else {
             return Ok(false);
         };
+        let short = room.is_short();
         run(connection, "BEGIN IMMEDIATE")?;
         let mut broken = false;
         for job in jobs {
             run(connection, "SAVEPOINT job")?;
-            let verdict = job.run(&mut Work { connection, ledger, setup });
+            let verdict = job.run(&mut Work { connection, ledger, setup, short });
             broken = verdict == Verdict::Broken;
             if broken || connection.is_autocommit() {
                 break;
@@ -138,7 +199,6 @@ impl Writer {
         ledger
             .write(connection)
             .map_err(|error| Fault::from(error).named_if_full(setup.out_of_pages()))?;
-        run(connection, "COMMIT")?;
         Ok(true)
     }
 
@@ -147,6 +207,9 @@ impl Writer {
             self.distrust();
         }
         self.roll_back();
+        if fault.is_full() {
+            return Group::DiskFull;
+        }
         Group::Failed(fault.outside(doing, FullReason::Disk))
     }
 
@@ -168,9 +231,9 @@ impl Writer {
         if self.connection.is_some() {
             return Ok(());
         }
-        let connection = connect::writer_again(&self.setup)?;
+        let connection = self.room.connect(|| connect::writer_again(&self.setup))?;
         // What could not be appended to the log may find room once the log starts over; if not, the next commit says so.
-        let _ = checkpoint(&connection);
+        let _ = connect::empty_the_log(&connection);
         self.ledger = Ledger::load(&connection)?;
         self.connection = Some(connection);
         Ok(())
@@ -186,7 +249,11 @@ impl Writer {
             return Err(StoreError::closed());
         };
         let outside = |fault: Fault| fault.outside("closing", FullReason::Disk);
-        checkpoint(&connection).map_err(outside)?;
+        match connect::empty_the_log(&connection) {
+            // The log stays beside the database, for the next owner to move.
+            Err(fault) if fault.is_full() => {}
+            emptied => emptied.map_err(outside)?,
+        }
         connection.close().map_err(|(_, error)| outside(error.into()))?;
         self.owner
             .close()
@@ -194,12 +261,17 @@ impl Writer {
     }
 }
 
-fn run(connection: &Connection, sql: &str) -> Result<(), Fault> {
-    connection.prepare_cached(sql)?.execute([])?;
-    Ok(())
+fn answer(jobs: Vec<Box<dyn Job>>, group: Group) {
+    let committed = match group {
+        // Each job knows for itself how it went, also the one that spoiled the transaction.
+        Group::Committed | Group::Spoiled => Ok(()),
+        Group::DiskFull => Err(StoreError::Full { reason: FullReason::Disk }),
+        Group::Failed(error) => Err(error),
+    };
+    jobs.into_iter().for_each(|job| job.answer(committed.clone()));
 }
 
-fn checkpoint(connection: &Connection) -> Result<(), Fault> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+fn run(connection: &Connection, sql: &str) -> Result<(), Fault> {
+    connection.prepare_cached(sql)?.execute([])?;
     Ok(())
 }

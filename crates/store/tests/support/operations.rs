@@ -13,9 +13,11 @@ pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
 fn operation() -> impl Strategy<Value = Operation> {
     let expires_in = prop_oneof![3 => Just(None), 1 => (0_u16..3_000).prop_map(Some)];
     prop_oneof![
-        6 => (0_u8..3, 0_u8..8, 0_u8..10, expires_in).prop_map(|(circuit, key, body, expires_in)| {
-            Operation::Insert { circuit, key, body: body / 9, expires_in }
-        }),
+        6 => (0_u8..3, 0_u8..8, 0_u8..6, 0_u8..10, expires_in).prop_map(
+            |(circuit, key, scope, body, expires_in)| {
+                Operation::Insert { circuit, key, scope: scope / 5, body: body / 9, expires_in }
+            }
+        ),
         5 => (0_u8..3, 0_u8..4, 0_u16..4_000)
             .prop_map(|(circuit, limit, lease)| Operation::Claim { circuit, limit, lease }),
         5 => (any::<u8>(), reply()).prop_map(|(claim, reply)| Operation::Settle { claim, reply }),

@@ -1,7 +1,11 @@
 //! The command line of the real binary: exit codes, and what it says.
 #![cfg(test)]
 
-use std::process::{Command, Output};
+use std::process::Command;
+
+mod dlq;
+mod logging;
+mod process;
 
 const CONFIG: &str = r#"
 [server.tokens]
@@ -17,14 +21,15 @@ upstream = "payments"
 fallback = ["queue", { status = 503 }]
 "#;
 
-fn fuseboard(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fuseboard"));
-    command.env("FUSEBOARD_LOG", "info").args(arguments).output().unwrap()
-}
-
 /// Exit code, standard output, standard error.
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = fuseboard(arguments);
+    run_with(&[], arguments)
+}
+
+fn run_with(environment: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fuseboard"));
+    command.env("FUSEBOARD_LOG", "info").env_remove("FUSEBOARD_TOKEN");
+    let output = command.envs(environment.iter().copied()).args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
