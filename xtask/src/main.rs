@@ -1,5 +1,6 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
+mod bench;
 mod test;
 mod tidy;
 
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 struct Command {
     name: &'static str,
     help: &'static str,
+    takes_options: bool,
     run: fn(&Path) -> ExitCode,
 }
 
@@ -17,12 +19,20 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "test",
         help: "everything that must hold before a commit: format, tidy, clippy, docs, tests",
+        takes_options: false,
         run: test::run,
     },
     Command {
         name: "tidy",
         help: "the house rules alone: edges, sizes, clocks, sleeps, words",
+        takes_options: false,
         run: tidy::run,
+    },
+    Command {
+        name: "bench",
+        help: "builds bench/ in release and prints the table beside rivals; writes bench/RESULTS.md",
+        takes_options: true,
+        run: bench::run,
     },
 ];
 
@@ -37,10 +47,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// The command that the arguments name; none if there is no such command or something follows it.
+/// The command that the arguments name; none if there is no such command, or if something follows one that takes nothing.
 fn command(args: &[String]) -> Option<&'static Command> {
-    let [name] = args else { return None };
-    COMMANDS.iter().find(|command| command.name == name)
+    let (name, options) = args.split_first()?;
+    let command = COMMANDS.iter().find(|command| command.name == name)?;
+    (options.is_empty() || command.takes_options).then_some(command)
 }
 
 fn usage() -> String {
@@ -71,6 +82,8 @@ mod tests {
             (&[], None),
             (&["tests"], None),
             (&["tidy", "now"], None),
+            (&["bench"], Some("bench")),
+            (&["bench", "--quick"], Some("bench")),
         ];
         for (args, expected) in cases {
             let args: Vec<String> = args.iter().map(ToString::to_string).collect();

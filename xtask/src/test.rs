@@ -33,6 +33,17 @@ const STEPS: &[Step] = &[
         env: Some(("RUSTDOCFLAGS", "-D warnings")),
     },
     Step::Cargo { name: "tests", args: &["test", "--locked", "--workspace"], env: None },
+    Step::Cargo {
+        name: "models",
+        args: &[
+            "test",
+            "--locked",
+            "--package=fuseboard-core",
+            "--lib",
+            "--target-dir=target/loom",
+        ],
+        env: Some(("RUSTFLAGS", "--cfg loom")),
+    },
 ];
 
 /// Runs every step; fails with the first one that does.

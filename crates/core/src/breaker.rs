@@ -20,12 +20,19 @@ use crate::time::{Clock, Moment, WallTime};
 
 mod builder;
 mod call;
+mod cells;
 mod info;
+mod mine;
 mod ticket;
+mod word;
 
 pub use builder::Builder;
 pub use info::{Info, LastError, PinInfo, Totals};
 pub use ticket::Ticket;
+
+use cells::{Cell, Cells, Counted};
+use mine::with_mine;
+use word::{Mode, Published, Word};
 
 /// Protects one circuit. Clones share it.
 ///
@@ -53,14 +60,24 @@ struct Shared {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     listeners: Listeners,
+    published: Published,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     engine: Engine,
+    /// What was counted under the lock.
     totals: Totals,
-    in_flight: u64,
+    /// Admitted less settled under the lock; below zero where calls that were admitted without it end under it.
+    in_flight: i64,
     last_error: Option<LastError>,
+    cells: Cells,
+    /// Successes from cells that the engine was told of, ever.
+    absorbed: u64,
+    /// Those of them that belong to the present generation.
+    absorbed_now: u64,
+    /// The present generation.
+    generation: u64,
 }
 
 impl fmt::Debug for CircuitBreaker {
@@ -160,17 +177,51 @@ impl CircuitBreaker {
 
     /// Gives a command as a value; the methods named after the commands do the same.
     pub fn command(&self, command: Command) {
-        let (now, draw) = (self.shared.clock.now(), self.shared.random.draw());
-        self.shared.change(|inner| inner.engine.command(command, now, draw));
+        let (now, dice) = (self.shared.clock.now(), &*self.shared.random);
+        self.shared.change(|inner| inner.engine.command(command, now, dice));
     }
 }
 
 impl Shared {
-    fn admit(&self) -> Result<Admission, Rejected> {
-        let draw = self.random.draw();
+    #[inline]
+    fn admit(self: &Arc<Self>) -> Result<Admission, Rejected> {
+        let word = self.published.word();
+        match word.mode() {
+            Mode::Idle | Mode::Quiet | Mode::Admits => {
+                let started = self.rules.times_calls().then(|| self.clock.now());
+                if with_mine(self.number(), Cell::admit).is_some() {
+                    return Ok(Admission::at_ease(word.generation(), started));
+                }
+            }
+            Mode::Rejects => {
+                if let Some(rejected) = self.reject_at_ease(word) {
+                    return Err(rejected);
+                }
+            }
+            Mode::Locked => {}
+        }
+        self.admit_locked()
+    }
+
+    /// The rejection, if this thread can count it and the word's deadline has not come for certain: the coarse time and
+    /// what it may lag behind are still before it.
+    fn reject_at_ease(&self, word: Word) -> Option<Rejected> {
+        let (since, until) = self.published.times_of(word)?;
+        let now = self.clock.coarse().max(since);
+        if now + self.published.lag >= until || with_mine(self.number(), Cell::reject).is_none() {
+            return None;
+        }
+        let (retry_after, cause) = (Some(until.since(now)), word.cause());
+        Some(self.rejected(Refusal { retry_after, cause }, State::Open))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn admit_locked(self: &Arc<Self>) -> Result<Admission, Rejected> {
+        self.welcome();
         self.change(|inner| {
             let now = if inner.engine.needs_time() { self.clock.now() } else { Moment::ZERO };
-            match inner.engine.attempt(now, draw) {
+            match inner.engine.attempt(now, &*self.random) {
                 Ok(admission) => {
                     inner.in_flight += 1;
                     Ok(admission)
@@ -183,18 +234,47 @@ impl Shared {
         })
     }
 
+    #[inline]
+    fn number(&self) -> u64 {
+        self.published.number
+    }
+
     fn rejected(&self, refusal: Refusal, state: State) -> Rejected {
         let Refusal { retry_after, cause } = refusal;
         Rejected { circuit: self.registration.id(), state, retry_after, cause }
     }
 
+    #[inline]
     fn settle(&self, admission: &Admission, outcome: Outcome, failure: Option<Failure>) {
+        if outcome == Outcome::Success && self.settle_at_ease(admission) {
+            return;
+        }
+        self.settle_locked(admission, outcome, failure);
+    }
+
+    /// Counts a success without the lock, if it is quick and the circuit is still as it was when the call was admitted.
+    #[inline]
+    fn settle_at_ease(&self, admission: &Admission) -> bool {
+        let word = self.published.word();
+        matches!(word.mode(), Mode::Idle | Mode::Quiet)
+            && word.generation() == admission.generation()
+            && self.is_quick(admission)
+            && with_mine(self.number(), |cell| cell.settle(word.generation())).is_some()
+    }
+
+    fn is_quick(&self, admission: &Admission) -> bool {
+        let Some(slow) = self.rules.measures().slow.as_slice().first() else { return true };
+        admission.duration(self.clock.now()).is_some_and(|duration| duration < *slow)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle_locked(&self, admission: &Admission, outcome: Outcome, failure: Option<Failure>) {
         let retry_after = failure.as_ref().and_then(Failure::retry_after_hint);
-        let draw = self.random.draw();
         self.change(|inner| {
             inner.in_flight -= 1;
             let now = || self.clock.now();
-            if !inner.engine.settle(admission, outcome, retry_after, now, draw) {
+            if !inner.engine.settle(admission, outcome, retry_after, now, &*self.random) {
                 inner.totals.stale += 1;
                 return;
             }
@@ -219,11 +299,11 @@ impl Shared {
     }
 
     fn cancel(&self, admission: &Admission) {
-        let draw = self.random.draw();
         self.change(|inner| {
             inner.in_flight -= 1;
             let now = || self.clock.now();
-            let in_time = inner.engine.settle(admission, Outcome::Ignored, None, now, draw);
+            let dice = &*self.random;
+            let in_time = inner.engine.settle(admission, Outcome::Ignored, None, now, dice);
             let total = if in_time { &mut inner.totals.cancelled } else { &mut inner.totals.stale };
             *total += 1;
         });
@@ -235,9 +315,9 @@ impl Shared {
 
     /// Reads, after noticing what lapsed until now.
     fn look<T>(&self, read: impl FnOnce(&mut Inner, Moment) -> T) -> T {
-        let (now, draw) = (self.clock.now(), self.random.draw());
+        let now = self.clock.now();
         self.change(|inner| {
-            inner.engine.tick(now, draw);
+            inner.engine.tick(now, &*self.random);
             read(inner, now)
         })
     }
@@ -246,7 +326,9 @@ impl Shared {
     fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
         let (result, news) = {
             let mut inner = self.lock();
+            inner.absorb();
             let result = change(&mut inner);
+            self.publish(&mut inner);
             let mut notices = inner.engine.take_notices().peekable();
             let news = notices.peek().is_some();
             self.listeners.queue(notices);
@@ -258,6 +340,17 @@ impl Shared {
         result
     }
 
+    /// Says what may be done without the lock from here on. A transition ends what its generation counted.
+    fn publish(&self, inner: &mut Inner) {
+        let generation = inner.engine.circuit().generation();
+        if generation != inner.generation {
+            inner.generation = generation;
+            inner.absorbed_now = 0;
+            inner.cells.next_generation();
+        }
+        self.published.publish(generation, inner.engine.ease());
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -265,5 +358,45 @@ impl Shared {
     /// The wall-clock time of a moment that is not long ago.
     fn wall(&self, moment: Moment, now: Moment) -> WallTime {
         self.clock.wall() - now.since(moment)
+    }
+}
+
+impl Inner {
+    fn new(engine: Engine) -> Self {
+        Inner {
+            engine,
+            totals: Totals::default(),
+            in_flight: 0,
+            last_error: None,
+            cells: Cells::default(),
+            absorbed: 0,
+            absorbed_now: 0,
+            generation: 0,
+        }
+    }
+
+    /// Tells the engine of the successes that were counted without the lock. They come before what happens next.
+    fn absorb(&mut self) -> Counted {
+        let counted = self.cells.sum(self.generation);
+        let successes = counted.current.saturating_sub(self.absorbed_now);
+        self.absorbed_now += successes;
+        self.absorbed += successes;
+        self.engine.absorb(successes);
+        counted
+    }
+
+    /// All totals. What was counted without the lock and never absorbed came after its generation had ended.
+    fn totals(&self, counted: &Counted) -> Totals {
+        Totals {
+            success: self.totals.success + self.absorbed,
+            stale: self.totals.stale + counted.settled.saturating_sub(self.absorbed),
+            rejected: self.totals.rejected + counted.rejected,
+            ..self.totals
+        }
+    }
+
+    fn in_flight(&self, counted: &Counted) -> u64 {
+        let at_ease = counted.admitted as i64 - counted.settled as i64;
+        u64::try_from(at_ease + self.in_flight).unwrap_or(0)
     }
 }

@@ -8,10 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::machine::{Circuit, Command, Context, Event, Lapse, Reply, Stamp, Transition, step};
+use crate::machine::{
+    Cause, Circuit, Command, Context, Event, Lapse, Reply, Stamp, Transition, step,
+};
 use crate::metrics::{Metrics, Tally};
 use crate::outcome::Outcome;
-use crate::policy::{Counter, TripContext, Window};
+use crate::policy::{Counter, Deadline, TripContext, Window};
+use crate::random::Random;
 use crate::rules::Rules;
 use crate::state::State;
 use crate::time::Moment;
@@ -40,6 +43,11 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// An admission that the engine was not asked for, because it was at [ease](Ease) in `generation`.
+    pub fn at_ease(generation: u64, started: Option<Moment>) -> Self {
+        Admission { stamp: Stamp { generation, lease: None }, started, flight: None, took: None }
+    }
+
     /// When the call was admitted, if calls are timed.
     pub fn started(&self) -> Option<Moment> {
         self.started
@@ -48,6 +56,12 @@ impl Admission {
     /// Says how long the call took, where its holder knows better than the time between admission and end.
     pub fn took(&mut self, duration: Duration) {
         self.took = Some(duration);
+    }
+
+    /// How long the call took, if it ended at `now` and calls are timed.
+    pub fn duration(&self, now: Moment) -> Option<Duration> {
+        let started = self.started?;
+        Some(self.took.unwrap_or(now.since(started)))
     }
 
     /// The generation that admitted it.
@@ -67,7 +81,27 @@ pub struct Refusal {
     /// When an attempt may succeed, where that is known.
     pub retry_after: Option<Duration>,
     /// Why calls are rejected.
-    pub cause: crate::machine::Cause,
+    pub cause: Cause,
+}
+
+/// What may happen without anybody asking the engine, because nothing but counts would change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ease {
+    /// Nothing.
+    Locked,
+    /// Attempts are admitted.
+    Admits,
+    /// Attempts are admitted, and quick successes change counts only: [`Engine::absorb`] makes up for them.
+    Quiet,
+    /// Attempts before `until` are rejected.
+    Rejects {
+        /// When the circuit opened.
+        since: Moment,
+        /// From here on an attempt may be a probe.
+        until: Moment,
+        /// Why calls are rejected.
+        cause: Cause,
+    },
 }
 
 /// One circuit, with all that counts for it.
@@ -81,6 +115,8 @@ pub struct Engine {
     next_flight: u64,
     latest: Moment,
     notices: Vec<Notice>,
+    /// Whether the tripper was calm when it was last asked in this state. Absorbed successes leave it so.
+    calm: bool,
 }
 
 impl Engine {
@@ -96,6 +132,7 @@ impl Engine {
             next_flight: 0,
             latest: now,
             notices: Vec::new(),
+            calm: false,
         }
     }
 
@@ -117,14 +154,14 @@ impl Engine {
             || !matches!(self.rules.window(), Window::Count(_))
     }
 
-    /// Somebody wants to make a call. `draw` is uniform in `0.0..1.0`.
+    /// Somebody wants to make a call. `dice` is rolled for each step that this takes.
     ///
     /// # Errors
     ///
     /// [`Refusal`] if the call may not be made.
-    pub fn attempt(&mut self, now: Moment, draw: f64) -> Result<Admission, Refusal> {
-        let now = self.catch_up(now, draw);
-        match self.advance(Event::Attempt, now, draw) {
+    pub fn attempt(&mut self, now: Moment, dice: &dyn Random) -> Result<Admission, Refusal> {
+        let now = self.catch_up(now, dice);
+        match self.advance(Event::Attempt, now, dice) {
             Reply::Admitted(stamp) => Ok(self.depart(stamp, now)),
             Reply::Rejected { retry_after, cause } => Err(Refusal { retry_after, cause }),
             Reply::Taken | Reply::Stale => unreachable!("an attempt is admitted or rejected"),
@@ -139,10 +176,10 @@ impl Engine {
         outcome: Outcome,
         retry_after: Option<Duration>,
         now: impl FnOnce() -> Moment,
-        draw: f64,
+        dice: &dyn Random,
     ) -> bool {
         let (now, on_demand) = if self.needs_time() {
-            (self.catch_up(now(), draw), None)
+            (self.catch_up(now(), dice), None)
         } else {
             (self.latest, Some(now))
         };
@@ -150,7 +187,7 @@ impl Engine {
         let accepted = self.circuit.accepts(&stamp);
         let watched = accepted && self.circuit.state() == State::MetricsOnly;
         if watched {
-            self.advance(Event::Counting, now, draw);
+            self.advance(Event::Counting, now, dice);
         }
         if let Some(flight) = admission.flight {
             self.flights.remove(&flight);
@@ -158,31 +195,29 @@ impl Engine {
         if !accepted {
             return false;
         }
-        let duration =
-            admission.started.map(|started| admission.took.unwrap_or(now.since(started)));
+        let duration = admission.duration(now);
         if watched && outcome == Outcome::Ignored {
-            self.advance(Event::Counting, now, draw);
+            self.advance(Event::Counting, now, dice);
         }
         self.count(outcome, duration.unwrap_or_default(), now);
-        let now = match on_demand {
-            Some(_) if !self.is_about_to_open(outcome) => return true,
-            Some(on_demand) => on_demand().max(now),
-            None => now,
-        };
+        if self.circuit.state() == State::Closed && !self.is_about_to_open(outcome, now) {
+            return true;
+        }
+        let now = on_demand.map_or(now, |on_demand| on_demand().max(now));
         let event = Event::Settled { stamp, outcome, duration, retry_after };
-        self.advance(event, now, draw);
+        self.advance(event, now, dice);
         true
     }
 
     /// An operator's command.
-    pub fn command(&mut self, command: Command, now: Moment, draw: f64) {
-        let now = self.catch_up(now, draw);
-        self.advance(Event::Command(command), now, draw);
+    pub fn command(&mut self, command: Command, now: Moment, dice: &dyn Random) {
+        let now = self.catch_up(now, dice);
+        self.advance(Event::Command(command), now, dice);
     }
 
     /// Notices what lapsed until `now`. Calling this often, rarely or never makes no difference to any other event.
-    pub fn tick(&mut self, now: Moment, draw: f64) {
-        self.catch_up(now, draw);
+    pub fn tick(&mut self, now: Moment, dice: &dyn Random) {
+        self.catch_up(now, dice);
     }
 
     /// What the window holds at `now`.
@@ -194,11 +229,42 @@ impl Engine {
         metrics
     }
 
+    /// Successes that nobody told the engine of, because it was quiet: none of them was slow, and all of them come before
+    /// whatever happens next.
+    pub fn absorb(&mut self, successes: u64) {
+        if successes > 0 {
+            self.streak = 0;
+            self.counter.record_successes(successes, self.latest);
+        }
+    }
+
+    /// What may happen without anybody asking the engine, until the next event that it is told of.
+    pub fn ease(&self) -> Ease {
+        match (self.circuit.state(), self.circuit.deadline()) {
+            (State::Closed, _) if self.rules.measures().hanging.is_empty() => {
+                match self.rules.window() {
+                    Window::Count(_) if self.calm => Ease::Quiet,
+                    _ => Ease::Admits,
+                }
+            }
+            (State::Open, Some(Deadline::At(until))) => {
+                let cause = self.circuit.trip().map_or(Cause::Tripped, |trip| trip.cause);
+                Ease::Rejects { since: self.circuit.since(), until, cause }
+            }
+            _ => Ease::Locked,
+        }
+    }
+
     /// Whether a step would find the tripper to hold. It decides nothing: it saves a step, and the time it needs.
-    fn is_about_to_open(&mut self, outcome: Outcome) -> bool {
-        let metrics = self.metrics(self.latest);
+    fn is_about_to_open(&mut self, outcome: Outcome, now: Moment) -> bool {
+        if outcome == Outcome::Ignored {
+            return false;
+        }
+        let metrics = self.metrics(now);
         let context = TripContext { metrics: &metrics, half_open: false };
-        outcome != Outcome::Ignored && self.rules.tripper().holds(&context)
+        let holds = self.rules.tripper().holds(&context);
+        self.calm = !holds && self.rules.tripper().only_falls(&metrics);
+        holds
     }
 
     /// Takes what is to be told, in order.
@@ -207,7 +273,7 @@ impl Engine {
     }
 
     /// Steps all that lapsed until `now`, each at its own time. Time never goes backwards.
-    fn catch_up(&mut self, now: Moment, draw: f64) -> Moment {
+    fn catch_up(&mut self, now: Moment, dice: &dyn Random) -> Moment {
         let now = now.max(self.latest);
         while let Some((at, lapse)) = self.circuit.next_lapse() {
             if at > now {
@@ -217,7 +283,7 @@ impl Engine {
             if let Lapse::Lease(_) = lapse {
                 self.count(Outcome::Failure, self.rules.probe_timeout(), at);
             }
-            self.advance(Event::Lapsed(lapse), at, draw);
+            self.advance(Event::Lapsed(lapse), at, dice);
         }
         self.latest = now;
         now
@@ -242,8 +308,9 @@ impl Engine {
         self.counter.record(failed, duration, now);
     }
 
-    fn advance(&mut self, event: Event, now: Moment, draw: f64) -> Reply {
+    fn advance(&mut self, event: Event, now: Moment, dice: &dyn Random) -> Reply {
         let metrics = self.metrics(now);
+        let draw = dice.draw();
         let context = Context { now, rules: &self.rules, metrics: &metrics, draw };
         let (next, effects) = step(&self.circuit, event, context);
         self.circuit = next;
@@ -260,6 +327,7 @@ impl Engine {
 
     fn start_afresh(&mut self, now: Moment) {
         self.counter.clear(now);
+        self.calm = false;
         self.streak = 0;
         self.flights.clear();
     }

@@ -26,6 +26,7 @@ mod outcome;
 mod rejections;
 mod rules;
 mod state;
+mod sync;
 
 pub use board::{Board, BoardBuilder};
 pub use breaker::{Builder, CircuitBreaker, Info, LastError, PinInfo, Ticket, Totals};

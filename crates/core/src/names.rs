@@ -16,6 +16,10 @@ struct Names {
 static NAMES: RwLock<Names> = RwLock::new(Names { next: 0, by_id: BTreeMap::new() });
 
 impl CircuitId {
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
     /// The circuit's name; `None` once its breaker is gone.
     pub fn name(self) -> Option<Arc<str>> {
         let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use crate::error::{CallError, Rejected};
@@ -15,17 +16,28 @@ use crate::error::{CallError, Rejected};
 type Test = fn(&dyn Any) -> bool;
 
 static TESTS: RwLock<BTreeMap<TypeId, Test>> = RwLock::new(BTreeMap::new());
+/// How many tests there are. It only grows.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// What a thread knows of the tests, so that it touches what is shared but seldom.
+struct Known {
+    /// Types whose test is there.
+    tested: Vec<TypeId>,
+    /// Types that had no test when there were `count` of them.
+    plain: Vec<TypeId>,
+    count: usize,
+}
 
 thread_local! {
-    /// What this thread has left in `TESTS`, so that a rejection touches nothing shared but the first time.
-    static LEFT: RefCell<Vec<TypeId>> = const { RefCell::new(Vec::new()) };
+    static KNOWN: RefCell<Known> =
+        const { RefCell::new(Known { tested: Vec::new(), plain: Vec::new(), count: 0 }) };
 }
 
 /// From now on a rejected `CallError<E>` is recognised.
 pub(crate) fn recognise<E: 'static>() {
     let id = TypeId::of::<CallError<E>>();
     // A destructor that runs while the thread ends may find the list gone; then the shared table is asked.
-    let known = LEFT.try_with(|left| left.borrow().contains(&id)).unwrap_or(false);
+    let known = KNOWN.try_with(|known| known.borrow().tested.contains(&id)).unwrap_or(false);
     if known {
         return;
     }
@@ -36,8 +48,33 @@ pub(crate) fn recognise<E: 'static>() {
             CallError::Failed(error) => is_rejection(error),
         })
     });
+    COUNT.store(tests.len(), Ordering::Release);
     drop(tests);
-    let _ = LEFT.try_with(|left| left.borrow_mut().push(id));
+    let _ = KNOWN.try_with(|known| known.borrow_mut().tested.push(id));
+}
+
+/// The test for a type, if there is one.
+fn test_of(id: TypeId) -> Option<Test> {
+    let count = COUNT.load(Ordering::Acquire);
+    let is_plain = |known: &Known| known.count == count && known.plain.contains(&id);
+    if KNOWN.try_with(|known| is_plain(&known.borrow())).unwrap_or(false) {
+        return None;
+    }
+    let test = TESTS.read().unwrap_or_else(PoisonError::into_inner).get(&id).copied();
+    if test.is_none() {
+        let _ = KNOWN.try_with(|known| known.borrow_mut().remember_plain(id, count));
+    }
+    test
+}
+
+impl Known {
+    fn remember_plain(&mut self, id: TypeId, count: usize) {
+        if self.count != count {
+            self.plain.clear();
+            self.count = count;
+        }
+        self.plain.push(id);
+    }
 }
 
 /// Whether `error` is a [`Rejected`], a rejected [`CallError`], or a box or an `io::Error` that stems from one.
@@ -54,10 +91,7 @@ pub(crate) fn is_rejection(error: &dyn Any) -> bool {
     if let Some(error) = error.downcast_ref::<io::Error>() {
         return stems_from_rejection(error);
     }
-    let tests = TESTS.read().unwrap_or_else(PoisonError::into_inner);
-    let test = tests.get(&error.type_id()).copied();
-    drop(tests);
-    test.is_some_and(|test| test(error))
+    test_of(error.type_id()).is_some_and(|test| test(error))
 }
 
 fn stems_from_rejection(error: &(dyn Error + 'static)) -> bool {

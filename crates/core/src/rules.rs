@@ -25,6 +25,7 @@ use crate::text::format_duration;
 pub struct Rules {
     draft: RulesBuilder,
     measures: Measures,
+    times_calls: bool,
 }
 
 impl Default for Rules {
@@ -125,9 +126,7 @@ impl Rules {
 
     /// Whether calls are timed at all. If not, a closed circuit with a count window reads no clock.
     pub fn times_calls(&self) -> bool {
-        self.measures.latency
-            || !self.measures.hanging.is_empty()
-            || self.draft.cancelled_after.is_some()
+        self.times_calls
     }
 }
 
@@ -249,7 +248,11 @@ impl RulesBuilder {
         self.check_slots()?;
         self.check_durations()?;
         let measures = self.tripper.measures();
-        Ok(Rules { draft: self, measures })
+        let times_calls = measures.latency
+            || !measures.slow.is_empty()
+            || !measures.hanging.is_empty()
+            || self.cancelled_after.is_some();
+        Ok(Rules { draft: self, measures, times_calls })
     }
 
     fn check_slots(&self) -> Result<(), InvalidPolicy> {

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// A point on a clock's monotonic time line, in nanoseconds since that clock's own beginning.
 ///
@@ -105,18 +105,32 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> Moment;
     /// The wall-clock time now.
     fn wall(&self) -> WallTime;
+
+    /// A moment that is not after now, and at most [`lag`](Clock::lag) before it: cheaper where a clock has such a thing.
+    /// Where a decision is that far from its edge, it is exact at this price. By default, now.
+    fn coarse(&self) -> Moment {
+        self.now()
+    }
+
+    /// How far [`coarse`](Clock::coarse) may lag behind. It must always be the same. By default not at all.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// The operating system's clocks.
+///
+/// On Linux the coarse time is that of the last timer tick (`CLOCK_MONOTONIC_COARSE`), a few milliseconds old at most.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
-    origin: Instant,
+    origin: system::Reading,
+    lag: Duration,
 }
 
 impl SystemClock {
     /// A clock whose beginning is now.
     pub fn new() -> Self {
-        SystemClock { origin: Instant::now() }
+        SystemClock { origin: system::precise(), lag: system::lag() }
     }
 }
 
@@ -128,12 +142,91 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
-        Moment::ZERO + self.origin.elapsed()
+        Moment(system::nanos_between(self.origin, system::precise()))
     }
 
     fn wall(&self) -> WallTime {
+        system::wall()
+    }
+
+    fn coarse(&self) -> Moment {
+        Moment(system::nanos_between(self.origin, system::coarse()))
+    }
+
+    fn lag(&self) -> Duration {
+        self.lag
+    }
+}
+
+/// Readings of Linux's monotonic clocks, which share one time line.
+#[cfg(target_os = "linux")]
+mod system {
+    use std::time::Duration;
+
+    use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
+
+    use super::WallTime;
+
+    pub(super) type Reading = Timespec;
+
+    pub(super) fn precise() -> Reading {
+        clock_gettime(ClockId::Monotonic)
+    }
+
+    pub(super) fn coarse() -> Reading {
+        clock_gettime(ClockId::MonotonicCoarse)
+    }
+
+    /// People read it, so the time of the last tick is good enough, and cheap.
+    pub(super) fn wall() -> WallTime {
+        let now = clock_gettime(ClockId::RealtimeCoarse);
+        let millis = now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000);
+        WallTime::from_unix_millis(millis)
+    }
+
+    /// Two ticks: a tick that comes late makes the clock lag for longer than one.
+    pub(super) fn lag() -> Duration {
+        let tick = clock_getres(ClockId::MonotonicCoarse);
+        Duration::from_nanos(2 * nanos_between(Timespec { tv_sec: 0, tv_nsec: 0 }, tick))
+    }
+
+    /// Nanoseconds from `earlier` to `later`; zero if that was not later. Good for 292 years.
+    #[inline]
+    pub(super) fn nanos_between(earlier: Reading, later: Reading) -> u64 {
+        let seconds = later.tv_sec.saturating_sub(earlier.tv_sec);
+        let nanos = later.tv_nsec.saturating_sub(earlier.tv_nsec);
+        seconds.saturating_mul(1_000_000_000).saturating_add(nanos).max(0).unsigned_abs()
+    }
+}
+
+/// Readings of the standard library's monotonic clock, which is precise only.
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+    use super::WallTime;
+
+    pub(super) type Reading = Instant;
+
+    pub(super) fn wall() -> WallTime {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         WallTime::default() + since_epoch
+    }
+
+    pub(super) fn precise() -> Reading {
+        Instant::now()
+    }
+
+    pub(super) fn coarse() -> Reading {
+        Instant::now()
+    }
+
+    pub(super) fn lag() -> Duration {
+        Duration::ZERO
+    }
+
+    pub(super) fn nanos_between(earlier: Reading, later: Reading) -> u64 {
+        super::saturating_nanos(later.saturating_duration_since(earlier))
     }
 }
 

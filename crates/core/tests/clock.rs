@@ -117,7 +117,7 @@ fn a_closed_circuit_reads_the_clock_where_somebody_asked_for_the_time() {
         let (breaker, clock, _) = with(rules);
         let ticket = breaker.try_acquire().unwrap();
         assert_eq!(clock.reads(), 1, "{name}: to be admitted");
-        ticket.success();
+        ticket.settle(Outcome::Failure);
         assert_eq!(clock.reads(), 1, "{name}: to end");
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use super::{CircuitBreaker, Inner, Shared, Totals};
+use super::{CircuitBreaker, Inner, Published, Shared};
 use crate::engine::Engine;
 use crate::error::{BuildError, InvalidName};
 use crate::listener::{Listener, Listeners};
@@ -92,9 +92,11 @@ impl Builder {
         let name: Arc<str> = self.name.into();
         let rules = Arc::new(self.rules);
         let engine = Engine::new(Arc::clone(&rules), self.clock.now());
-        let inner = Inner { engine, totals: Totals::default(), in_flight: 0, last_error: None };
+        let inner = Inner::new(engine);
+        let registration = Registration::of(Arc::clone(&name));
         let shared = Shared {
-            registration: Registration::of(Arc::clone(&name)),
+            published: Published::new(registration.id().number(), &rules, self.clock.lag()),
+            registration,
             name,
             rules,
             clock: self.clock,

@@ -3,8 +3,14 @@
 use std::any::{Any, type_name};
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
-use super::{CircuitBreaker, Ticket};
+use super::cells::Cell;
+use super::mine::with_mine;
+use super::ticket::Admitted;
+use super::word::Word;
+use super::{CircuitBreaker, Shared};
+use crate::engine::Admission;
 use crate::error::{CallError, Rejected};
 use crate::outcome::{Failure, Outcome};
 use crate::policy::Seen;
@@ -15,7 +21,7 @@ impl CircuitBreaker {
     ///
     /// Errors and results are judged by the circuit's trackers. Unless they say otherwise every error is a failure, but a
     /// rejection by an inner breaker is ignored: as a [`Rejected`], as a [`CallError`] that `call`, `call_async` or `?`
-    /// made, or as the source of a boxed error. A panic is a failure, unless the thread was unwinding already.
+    /// made, or as the source of a boxed error. A panic is a failure.
     ///
     /// # Errors
     ///
@@ -24,10 +30,68 @@ impl CircuitBreaker {
         &self,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, CallError<E>> {
-        let ticket = self.try_acquire()?;
-        let result = call();
-        settle(ticket, self.judge(result.as_ref()));
+        let mut call = Some(call);
+        let word = self.shared.published.word();
+        let made = match word.is_idle() {
+            true => with_mine(self.shared.published.number, |cell| {
+                call.take().map(|call| self.call_idle(call, word, cell))
+            }),
+            false => None,
+        };
+        let result = match (made.flatten(), call) {
+            (Some(result), _) => result,
+            (None, Some(call)) => self.call_asked(call)?,
+            (None, None) => unreachable!("a call that was made has a result"),
+        };
         result.map_err(CallError::Failed)
+    }
+
+    /// Makes a call while the circuit is closed and nothing but a failure could change that.
+    #[inline]
+    fn call_idle<T: 'static, E: 'static>(
+        &self,
+        call: impl FnOnce() -> Result<T, E>,
+        word: Word,
+        cell: &Cell,
+    ) -> Result<T, E> {
+        cell.admit();
+        let admission = Admission::at_ease(word.generation(), None);
+        let (result, judged) = self.unwinding(&admission, || {
+            let result = call();
+            // While the circuit is idle every result is a success.
+            let judged = result.as_ref().err().map(|error| self.judge(Err::<&T, _>(error)));
+            (result, judged)
+        });
+        match judged {
+            None if self.shared.published.word() == word => cell.settle(word.generation()),
+            None => self.shared.settle_locked(&admission, Outcome::Success, None),
+            Some((outcome, failure)) => self.shared.settle_locked(&admission, outcome, failure),
+        }
+        result
+    }
+
+    /// Makes a call if the circuit, which has to be asked, lets it through.
+    fn call_asked<T: 'static, E: 'static>(
+        &self,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Result<T, E>, CallError<E>> {
+        let admission = self.shared.admit()?;
+        let (result, (outcome, failure)) = self.unwinding(&admission, || {
+            let result = call();
+            let judged = self.judge(result.as_ref());
+            (result, judged)
+        });
+        self.shared.settle(&admission, outcome, failure);
+        Ok(result)
+    }
+
+    /// Makes a call and has it judged; a panic in either is a failure.
+    #[inline]
+    fn unwinding<R>(&self, admission: &Admission, call: impl FnOnce() -> R) -> R {
+        let unwinding = Unwinding(&self.shared, *admission);
+        let result = call();
+        std::mem::forget(unwinding);
+        result
     }
 
     /// As [`call`](Self::call), for an async call.
@@ -47,9 +111,24 @@ impl CircuitBreaker {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let ticket = self.try_acquire()?;
+        let word = self.shared.published.word();
+        let number = self.shared.published.number;
+        let idle = word.is_idle() && with_mine(number, Cell::admit).is_some();
+        let admission = match idle {
+            true => Admission::at_ease(word.generation(), None),
+            false => self.shared.admit()?,
+        };
+        let admitted = Admitted::new(&self.shared, admission);
         let result = call().await;
-        settle(ticket, self.judge(result.as_ref()));
+        if idle && result.is_ok() && self.shared.published.word() == word {
+            let settled = with_mine(number, |cell| cell.settle(word.generation()));
+            if settled.is_some() {
+                admitted.settled_elsewhere();
+                return result.map_err(CallError::Failed);
+            }
+        }
+        let (outcome, failure) = self.judge(result.as_ref());
+        admitted.settle(outcome, failure);
         result.map_err(CallError::Failed)
     }
 
@@ -76,9 +155,13 @@ impl CircuitBreaker {
         call: impl FnOnce() -> Result<T, E>,
         judge: impl FnOnce(Result<&T, &E>) -> Outcome,
     ) -> Result<T, CallError<E>> {
-        let ticket = self.try_acquire().map_err(CallError::Rejected)?;
-        let result = call();
-        ticket.settle(judge(result.as_ref()));
+        let admission = self.shared.admit().map_err(CallError::Rejected)?;
+        let (result, outcome) = self.unwinding(&admission, || {
+            let result = call();
+            let outcome = judge(result.as_ref());
+            (result, outcome)
+        });
+        self.shared.settle(&admission, outcome, None);
         result.map_err(CallError::Failed)
     }
 
@@ -152,9 +235,11 @@ impl CircuitBreaker {
         }
     }
 
+    #[inline]
     fn judge<T: 'static, E: 'static>(&self, result: Result<&T, &E>) -> (Outcome, Option<Failure>) {
         let classifier = self.rules().classifier();
         match result {
+            Ok(_) if classifier.takes_values_for_successes() => (Outcome::Success, None),
             Ok(value) => (classifier.classify(&Seen::value(value)), None),
             Err(error) => {
                 let seen = match is_rejection(error) {
@@ -174,10 +259,13 @@ impl CircuitBreaker {
     }
 }
 
-fn settle(ticket: Ticket, (outcome, failure): (Outcome, Option<Failure>)) {
-    match failure {
-        Some(failure) => ticket.failure(failure),
-        None => ticket.settle(outcome),
+/// Is dropped only if the call unwinds.
+struct Unwinding<'a>(&'a Arc<Shared>, Admission);
+
+impl Drop for Unwinding<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.abandon(&self.1, true);
     }
 }
 

@@ -103,6 +103,7 @@ pub struct Info {
 
 impl Info {
     pub(super) fn of(shared: &Shared, inner: &mut Inner, now: Moment) -> Self {
+        let counted = inner.absorb();
         let metrics = inner.engine.metrics(now);
         let circuit = inner.engine.circuit();
         Info {
@@ -113,8 +114,8 @@ impl Info {
             reopens: circuit.reopens(),
             generation: circuit.generation(),
             metrics,
-            in_flight: inner.in_flight,
-            totals: inner.totals,
+            in_flight: inner.in_flight(&counted),
+            totals: inner.totals(&counted),
             last_error: inner.last_error.clone(),
             retry_after: circuit.retry_after(now),
             trip: circuit.trip().cloned(),

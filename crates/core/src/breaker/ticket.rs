@@ -1,5 +1,6 @@
 //! A ticket: one admitted call, settled once.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,34 +9,68 @@ use super::Shared;
 use crate::engine::Admission;
 use crate::outcome::{Failure, Outcome};
 
-/// One admitted call. It is settled once; dropped unsettled, the call was cancelled: it gives its slot back and counts
-/// neither way, unless it was cancelled later than `cancelled_after`, or by a panic, which are failures.
-#[must_use = "a ticket that is dropped unsettled counts as cancelled"]
-pub struct Ticket {
-    shared: Arc<Shared>,
+/// An admitted call with a way to its circuit: shared, inside a [`Ticket`], or borrowed, for as long as `call` runs.
+pub(super) struct Admitted<S: Borrow<Arc<Shared>>> {
+    shared: S,
     admission: Admission,
     settled: bool,
     /// Whether the thread was unwinding already when the call was admitted, from a panic that is none of its own.
     born_panicking: bool,
 }
 
+impl<S: Borrow<Arc<Shared>>> Admitted<S> {
+    #[inline]
+    pub(super) fn new(shared: S, admission: Admission) -> Self {
+        let born_panicking = std::thread::panicking();
+        Admitted { shared, admission, settled: false, born_panicking }
+    }
+
+    #[inline]
+    pub(super) fn settle(mut self, outcome: Outcome, failure: Option<Failure>) {
+        self.settled = true;
+        self.shared.borrow().settle(&self.admission, outcome, failure);
+    }
+}
+
+impl<S: Borrow<Arc<Shared>>> Admitted<S> {
+    /// Its end is counted already.
+    #[inline]
+    pub(super) fn settled_elsewhere(mut self) {
+        self.settled = true;
+    }
+}
+
+impl<S: Borrow<Arc<Shared>>> Drop for Admitted<S> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.settled {
+            let panicked = std::thread::panicking() && !self.born_panicking;
+            self.shared.borrow().abandon(&self.admission, panicked);
+        }
+    }
+}
+
+/// One admitted call. It is settled once; dropped unsettled, the call was cancelled: it gives its slot back and counts
+/// neither way, unless it was cancelled later than `cancelled_after`, or by a panic, which are failures.
+#[must_use = "a ticket that is dropped unsettled counts as cancelled"]
+pub struct Ticket(Admitted<Arc<Shared>>);
+
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (circuit, admission) = (&self.shared.name, &self.admission);
+        let (circuit, admission) = (&self.0.shared.name, &self.0.admission);
         f.debug_struct("Ticket").field("circuit", circuit).field("admission", admission).finish()
     }
 }
 
 impl Ticket {
     pub(super) fn new(shared: Arc<Shared>, admission: Admission) -> Self {
-        let born_panicking = std::thread::panicking();
-        Ticket { shared, admission, settled: false, born_panicking }
+        Ticket(Admitted::new(shared, admission))
     }
 
     /// Counts the call with `duration` instead of the time between its admission and its end: for who holds a ticket longer
     /// than the dependency had the turn. It matters only where the circuit's rules time calls.
     pub fn took(mut self, duration: Duration) -> Self {
-        self.admission.took(duration);
+        self.0.admission.took(duration);
         self
     }
 
@@ -45,8 +80,8 @@ impl Ticket {
     }
 
     /// The call failed. A `&str`, a `String` or a [`Failure`] says how.
-    pub fn failure(mut self, failure: impl Into<Failure>) {
-        self.finish(Outcome::Failure, Some(failure.into()));
+    pub fn failure(self, failure: impl Into<Failure>) {
+        self.0.settle(Outcome::Failure, Some(failure.into()));
     }
 
     /// The call came to neither success nor failure.
@@ -55,32 +90,18 @@ impl Ticket {
     }
 
     /// The call came to `outcome`.
-    pub fn settle(mut self, outcome: Outcome) {
-        self.finish(outcome, None);
+    pub fn settle(self, outcome: Outcome) {
+        self.0.settle(outcome, None);
     }
 
     /// Whether the call is a probe of a half-open circuit.
     pub fn is_probe(&self) -> bool {
-        self.admission.is_probe()
+        self.0.admission.is_probe()
     }
 
     /// How long ago the call was admitted; `None` where the circuit's rules do not time calls.
     pub fn elapsed(&self) -> Option<Duration> {
-        let started = self.admission.started()?;
-        Some(self.shared.clock.now().since(started))
-    }
-
-    fn finish(&mut self, outcome: Outcome, failure: Option<Failure>) {
-        self.settled = true;
-        self.shared.settle(&self.admission, outcome, failure);
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if !self.settled {
-            let panicked = std::thread::panicking() && !self.born_panicking;
-            self.shared.abandon(&self.admission, panicked);
-        }
+        let started = self.0.admission.started()?;
+        Some(self.0.shared.clock.now().since(started))
     }
 }

@@ -38,6 +38,31 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Every cause.
+    pub const ALL: [Cause; 11] = [
+        Cause::Tripped,
+        Cause::ProbeFailed,
+        Cause::ProbeSlow,
+        Cause::ProbeLapsed,
+        Cause::RetryDue,
+        Cause::ProbesLimited,
+        Cause::Recovered,
+        Cause::Pinned,
+        Cause::Unpinned,
+        Cause::PinLapsed,
+        Cause::Reset,
+    ];
+
+    /// Its place among [`Cause::ALL`].
+    pub(crate) fn number(self) -> u64 {
+        self as u64
+    }
+
+    /// The cause in that place.
+    pub(crate) fn from_number(number: u64) -> Cause {
+        *Cause::ALL.get(number as usize).unwrap_or(&Cause::Tripped)
+    }
+
     /// The word for it in text, APIs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -333,6 +333,12 @@ pub struct Classifier {
 }
 
 impl Classifier {
+    /// Whether any result is a success, so that none needs to be looked at.
+    #[inline]
+    pub fn takes_values_for_successes(&self) -> bool {
+        matches!((&self.failures, &self.ignored), (Tracker::Errors, Tracker::Nothing))
+    }
+
     /// Refuses statuses that HTTP does not have, in either tracker.
     ///
     /// # Errors

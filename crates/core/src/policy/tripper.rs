@@ -180,6 +180,25 @@ impl Tripper {
         }
     }
 
+    /// Whether successes that are not slow can turn each of its terms from true to false only, however many come. If it
+    /// does not hold now, they cannot make it hold. (`min_requests` turns the other way, but never back in a window of
+    /// calls; so it must hold already.)
+    pub fn only_falls(&self, metrics: &Metrics) -> bool {
+        match self {
+            Tripper::MinRequests(n) => metrics.total >= *n,
+            // A rate of zero holds from the first success on.
+            Tripper::FailureRate(ratio) | Tripper::SlowRate(ratio, _) => *ratio > 0.0,
+            Tripper::FailureStreak(_)
+            | Tripper::Failures(_)
+            | Tripper::Closed
+            | Tripper::HalfOpen => true,
+            Tripper::AvgLatency(_) | Tripper::InFlightOver(..) | Tripper::Custom(_) => false,
+            Tripper::And(left, right) | Tripper::Or(left, right) => {
+                left.only_falls(metrics) && right.only_falls(metrics)
+            }
+        }
+    }
+
     /// Why it holds: the terms that make it hold, each with what was measured, like
     /// `failure_rate(0.5): 12 of 20 failed (0.6); min_requests(20): 20`. Empty if it does not hold.
     ///
@@ -203,7 +222,7 @@ impl Tripper {
         let (mut all, mut slow_fits, mut hanging_fits) = (Measures::default(), true, true);
         expression::for_each_term(self, &mut |term| {
             let needs = term.term_measures();
-            all.latency |= needs.latency || !needs.slow.is_empty();
+            all.latency |= needs.latency;
             for threshold in needs.slow.as_slice() {
                 slow_fits &= all.slow.insert(*threshold);
             }

@@ -78,6 +78,13 @@ pub trait Counter: Send + fmt::Debug {
     /// Counts a success or failure that took `duration` and ended at `now`.
     fn record(&mut self, failure: bool, duration: Duration, now: Moment);
 
+    /// Counts `successes` of no duration that ended by `now`, none of which anybody timed.
+    fn record_successes(&mut self, successes: u64, now: Moment) {
+        for _ in 0..successes {
+            self.record(false, Duration::ZERO, now);
+        }
+    }
+
     /// What the window holds at `now`: total, failures, total duration and slow calls. The breaker itself fills in the
     /// streak and the calls in flight.
     fn metrics(&mut self, now: Moment) -> Metrics;

@@ -14,16 +14,14 @@ use fuseboard_core::{
 
 use crate::words::{Answer, End, News, Order, Sight, When};
 
-/// Gives out the number that was set last, and counts how often it was asked.
+/// Gives out the number that was set last, however often it is asked.
 #[derive(Debug, Default)]
 struct Dice {
     draw: AtomicU64,
-    asked: AtomicU64,
 }
 
 impl Random for Dice {
     fn draw(&self) -> f64 {
-        self.asked.fetch_add(1, Ordering::SeqCst);
         f64::from_bits(self.draw.load(Ordering::SeqCst))
     }
 }
@@ -152,7 +150,6 @@ impl Subject {
     pub(crate) fn acquire(&mut self, when: When) -> Answer {
         self.prepare(when);
         let attempt = self.breaker.try_acquire();
-        self.drew_once();
         let answer = answer(&attempt);
         self.tickets.extend(attempt.ok().map(Some));
         answer
@@ -161,7 +158,6 @@ impl Subject {
     pub(crate) fn settle(&mut self, call: usize, end: End, when: When) {
         self.prepare(when);
         settle(self.take_ticket(call), end);
-        self.drew_once();
     }
 
     pub(crate) fn take_ticket(&mut self, call: usize) -> Ticket {
@@ -187,37 +183,26 @@ impl Subject {
             Order::Auto => self.breaker.auto(),
             Order::Reset => self.breaker.reset(),
         }
-        self.drew_once();
     }
 
     pub(crate) fn look(&self, when: When) -> Sight {
         self.prepare(when);
         let info = self.breaker.info();
-        self.drew_once();
         Sight::from(info)
     }
 
     pub(crate) fn state(&self, when: When) -> State {
         self.prepare(when);
-        let state = self.breaker.state();
-        self.drew_once();
-        state
+        self.breaker.state()
     }
 
     pub(crate) fn tick(&self, when: When) {
         self.prepare(when);
         self.breaker.tick();
-        self.drew_once();
     }
 
     fn prepare(&self, when: When) {
         assert_eq!(when.now, self.now(), "the program and the clock agree");
         self.dice.draw.store(when.draw.to_bits(), Ordering::SeqCst);
-        self.dice.asked.store(0, Ordering::SeqCst);
-    }
-
-    fn drew_once(&self) {
-        let asked = self.dice.asked.load(Ordering::SeqCst);
-        assert_eq!(asked, 1, "an operation draws once");
     }
 }

@@ -74,7 +74,7 @@ pub(crate) fn hanging_thresholds(tripper: &Tripper) -> Vec<Duration> {
 }
 
 fn measures_latency(tripper: &Tripper) -> bool {
-    let latency = |term: &&Tripper| matches!(term, Tripper::SlowRate(..) | Tripper::AvgLatency(_));
+    let latency = |term: &&Tripper| matches!(term, Tripper::AvgLatency(_));
     terms(tripper).iter().any(latency)
 }
 

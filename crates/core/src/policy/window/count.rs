@@ -79,6 +79,13 @@ impl Counter for CountCounter {
         self.next = (self.next + 1) % self.size;
     }
 
+    fn record_successes(&mut self, successes: u64, now: Moment) {
+        // More than the window holds leave what the last ones leave.
+        for _ in 0..successes.min(self.size as u64) {
+            self.record(false, Duration::ZERO, now);
+        }
+    }
+
     fn metrics(&mut self, _now: Moment) -> Metrics {
         self.sum.metrics()
     }

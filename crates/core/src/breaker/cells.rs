@@ -1,0 +1,118 @@
+//! Counts that belong to one thread: it alone writes them, so that counting a call costs no read-modify-write and no
+//! other thread's cache line.
+//!
+//! A thread has a [`Cell`] for each breaker that it uses ([`super::mine`] finds it). Whoever holds the circuit's lock adds
+//! the cells up ([`Cells::sum`]). A thread that ends hands its counts over ([`Cells::hand_over`]).
+//!
+//! A success is counted for the generation that its cell is marked with. If the circuit moves on between a thread's look
+//! at the word and its count, the count stays with the old generation, where nobody adds it to a window any more: it
+//! shows up as stale.
+
+use std::sync::Arc;
+
+use crate::sync::{AtomicU64, Ordering};
+
+#[cfg(all(test, loom))]
+mod model;
+
+/// One thread's counts for one breaker. All of them only grow.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(super) struct Cell {
+    /// Successes counted here, ever.
+    settled: AtomicU64,
+    /// The generation that the latest of them belong to.
+    generation: AtomicU64,
+    /// What `settled` was when that generation was first seen here.
+    mark: AtomicU64,
+    admitted: AtomicU64,
+    rejected: AtomicU64,
+}
+
+/// Only the owner writes, so that it may read and then write without anything in between.
+#[inline]
+fn grow(count: &AtomicU64, ordering: Ordering) {
+    count.store(count.load(Ordering::Relaxed) + 1, ordering);
+}
+
+impl Cell {
+    /// Counts an admission. By the owner only.
+    #[inline]
+    pub(super) fn admit(&self) {
+        grow(&self.admitted, Ordering::Relaxed);
+    }
+
+    /// Counts a rejection. By the owner only.
+    #[inline]
+    pub(super) fn reject(&self) {
+        grow(&self.rejected, Ordering::Relaxed);
+    }
+
+    /// Counts a success of `generation`. By the owner only.
+    #[inline]
+    pub(super) fn settle(&self, generation: u64) {
+        if self.generation.load(Ordering::Relaxed) != generation {
+            self.mark.store(self.settled.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.generation.store(generation, Ordering::Release);
+        }
+        grow(&self.settled, Ordering::Release);
+    }
+}
+
+/// What some cells come to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    /// Successes, ever.
+    pub(super) settled: u64,
+    /// Those of them that belong to the present generation.
+    pub(super) current: u64,
+    pub(super) admitted: u64,
+    pub(super) rejected: u64,
+}
+
+/// The cells of one breaker, under its lock.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    cells: Vec<Arc<Cell>>,
+    /// What the cells of threads that ended came to.
+    ended: Counted,
+}
+
+impl Cells {
+    /// Gives a thread a cell.
+    pub(super) fn add(&mut self, cell: Arc<Cell>) {
+        self.cells.push(cell);
+    }
+
+    /// What all cells come to, in `generation`, which is the circuit's.
+    pub(super) fn sum(&self, generation: u64) -> Counted {
+        let mut sum = self.ended;
+        for cell in &self.cells {
+            // In this order: a success of this generation that is read here was marked with it before.
+            let settled = cell.settled.load(Ordering::Acquire);
+            sum.settled += settled;
+            if cell.generation.load(Ordering::Acquire) == generation {
+                sum.current += settled.saturating_sub(cell.mark.load(Ordering::Relaxed));
+            }
+        }
+        // After the settled ones: who was seen to settle is seen to have been admitted.
+        for cell in &self.cells {
+            sum.admitted += cell.admitted.load(Ordering::Relaxed);
+            sum.rejected += cell.rejected.load(Ordering::Relaxed);
+        }
+        sum
+    }
+
+    /// The generation is over: nothing is counted for it any more.
+    pub(super) fn next_generation(&mut self) {
+        self.ended.current = 0;
+    }
+
+    /// Takes over the counts of a thread that ends.
+    pub(super) fn hand_over(&mut self, cell: &Arc<Cell>, generation: u64) {
+        self.cells.retain(|one| !Arc::ptr_eq(one, cell));
+        let alone = Cells { cells: vec![Arc::clone(cell)], ended: self.ended };
+        self.ended = alone.sum(generation);
+        self.cells.shrink_to(self.cells.len() * 2);
+    }
+}
