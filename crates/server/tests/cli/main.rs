@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+mod bad_data;
 mod dlq;
 mod logging;
 mod process;

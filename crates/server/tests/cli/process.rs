@@ -30,7 +30,7 @@ impl Serving {
         let data = format!("data = {:?}\n", folder.path().join("data"));
         std::fs::write(&file, format!("{server}{data}{upstreams_and_routes}")).unwrap();
         let (reader, stderr) = std::io::pipe().unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_fuseboard"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_fuseboard"))
             .args(["serve", "--config"])
             .arg(file)
             .env("FUSEBOARD_LOG", "info")
@@ -42,6 +42,8 @@ impl Serving {
         let mut log = String::new();
         while !log.contains("fuseboard serves") {
             assert_ne!(reader.read_line(&mut log).unwrap(), 0, "it ended:\n{log}");
+            // This end of the pipe is open here, too: a server that ended does not end it.
+            assert!(!log.starts_with("fuseboard: "), "{:?}: {log}", child.wait());
         }
         let address = |name: &str| {
             let after = log.split(&format!("{name}=")).nth(1).unwrap();
