@@ -1,7 +1,8 @@
 //! The circuit breaker: one circuit, shared by any number of threads and tasks.
 //!
-//! Each admission and each result takes the circuit's lock for the time of a few additions; the call itself and the
-//! listeners run outside it.
+//! What can change the circuit takes its lock for the time of a few additions. What can only be counted (the successes of
+//! a closed circuit, the rejections of an open one) does without: [`word`] says when, [`cells`] count it. The call itself
+//! and the listeners run outside the lock in any case.
 
 use std::borrow::Cow;
 use std::fmt;

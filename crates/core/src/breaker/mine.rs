@@ -1,4 +1,4 @@
-//! Finds the calling thread's [cell](super::cells) for a breaker, without a lock and without a search.
+//! Finds the calling thread's [cell](super::cells) for a breaker: without a lock, and for most breakers without a search.
 
 use std::cell::{OnceCell, RefCell};
 use std::sync::{Arc, Weak};
