@@ -22,12 +22,14 @@ use crate::time::{Clock, Moment, WallTime};
 mod builder;
 mod call;
 mod cells;
+mod guard;
 mod info;
 mod mine;
 mod ticket;
 mod word;
 
 pub use builder::Builder;
+pub use guard::Guard;
 pub use info::{Info, LastError, PinInfo, Totals};
 pub use ticket::Ticket;
 

@@ -29,11 +29,11 @@ mod state;
 mod sync;
 
 pub use board::{Board, BoardBuilder};
-pub use breaker::{Builder, CircuitBreaker, Info, LastError, PinInfo, Ticket, Totals};
+pub use breaker::{Builder, CircuitBreaker, Guard, Info, LastError, PinInfo, Ticket, Totals};
 pub use error::{BuildError, CallError, InvalidName, Rejected};
 pub use listener::Listener;
 pub use machine::{Cause, Pin, Transition};
 pub use names::CircuitId;
-pub use outcome::{Failure, Outcome};
+pub use outcome::{Failure, Judgement, Outcome};
 pub use rules::{Rules, RulesBuilder};
 pub use state::{State, UnknownState};

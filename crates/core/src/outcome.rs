@@ -72,3 +72,31 @@ impl From<String> for Failure {
         Failure::new(message)
     }
 }
+
+/// What a call came to, with what is known of it if it failed.
+///
+/// ```
+/// use fuseboard_core::{Failure, Judgement, Outcome};
+///
+/// assert_eq!(Judgement::from(Failure::new("503")).outcome, Outcome::Failure);
+/// assert_eq!(Judgement::from(Outcome::Success).failure, None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What is known of a failure.
+    pub failure: Option<Failure>,
+}
+
+impl From<Outcome> for Judgement {
+    fn from(outcome: Outcome) -> Self {
+        Judgement { outcome, failure: None }
+    }
+}
+
+impl From<Failure> for Judgement {
+    fn from(failure: Failure) -> Self {
+        Judgement { outcome: Outcome::Failure, failure: Some(failure) }
+    }
+}

@@ -12,7 +12,7 @@ use super::word::Word;
 use super::{CircuitBreaker, Shared};
 use crate::engine::Admission;
 use crate::error::{CallError, Rejected};
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Judgement, Outcome};
 use crate::policy::Seen;
 use crate::rejections::{is_rejection, recognise};
 
@@ -59,7 +59,7 @@ impl CircuitBreaker {
         let (result, judged) = self.unwinding(&admission, || {
             let result = call();
             // While the circuit is idle every result is a success.
-            let judged = result.as_ref().err().map(|error| self.judge(Err::<&T, _>(error)));
+            let judged = result.as_ref().err().map(|error| self.judged(Err::<&T, _>(error)));
             (result, judged)
         });
         match judged {
@@ -78,7 +78,7 @@ impl CircuitBreaker {
         let admission = self.shared.admit()?;
         let (result, (outcome, failure)) = self.unwinding(&admission, || {
             let result = call();
-            let judged = self.judge(result.as_ref());
+            let judged = self.judged(result.as_ref());
             (result, judged)
         });
         self.shared.settle(&admission, outcome, failure);
@@ -127,7 +127,7 @@ impl CircuitBreaker {
                 return result.map_err(CallError::Failed);
             }
         }
-        let (outcome, failure) = self.judge(result.as_ref());
+        let (outcome, failure) = self.judged(result.as_ref());
         admitted.settle(outcome, failure);
         result.map_err(CallError::Failed)
     }
@@ -235,8 +235,14 @@ impl CircuitBreaker {
         }
     }
 
+    /// What a result comes to by the circuit's trackers: what [`call`](Self::call) would count. Nothing is counted here.
+    pub fn judge<T: 'static, E: 'static>(&self, result: Result<&T, &E>) -> Judgement {
+        let (outcome, failure) = self.judged(result);
+        Judgement { outcome, failure }
+    }
+
     #[inline]
-    fn judge<T: 'static, E: 'static>(&self, result: Result<&T, &E>) -> (Outcome, Option<Failure>) {
+    fn judged<T: 'static, E: 'static>(&self, result: Result<&T, &E>) -> (Outcome, Option<Failure>) {
         let classifier = self.rules().classifier();
         match result {
             Ok(_) if classifier.takes_values_for_successes() => (Outcome::Success, None),

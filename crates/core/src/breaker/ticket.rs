@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Shared;
 use crate::engine::Admission;
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Failure, Judgement, Outcome};
 
 /// An admitted call with a way to its circuit: shared, inside a [`Ticket`], or borrowed, for as long as `call` runs.
 pub(super) struct Admitted<S: Borrow<Arc<Shared>>> {
@@ -33,6 +33,11 @@ impl<S: Borrow<Arc<Shared>>> Admitted<S> {
 }
 
 impl<S: Borrow<Arc<Shared>>> Admitted<S> {
+    /// Whether the thread unwinds from a panic that began after the admission.
+    pub(super) fn is_unwinding(&self) -> bool {
+        std::thread::panicking() && !self.born_panicking
+    }
+
     /// Its end is counted already.
     #[inline]
     pub(super) fn settled_elsewhere(mut self) {
@@ -44,8 +49,7 @@ impl<S: Borrow<Arc<Shared>>> Drop for Admitted<S> {
     #[inline]
     fn drop(&mut self) {
         if !self.settled {
-            let panicked = std::thread::panicking() && !self.born_panicking;
-            self.shared.borrow().abandon(&self.admission, panicked);
+            self.shared.borrow().abandon(&self.admission, self.is_unwinding());
         }
     }
 }
@@ -89,9 +93,11 @@ impl Ticket {
         self.settle(Outcome::Ignored);
     }
 
-    /// The call came to `outcome`.
-    pub fn settle(self, outcome: Outcome) {
-        self.0.settle(outcome, None);
+    /// The call came to what `judgement` says: an [`Outcome`], a [`Failure`], or what
+    /// [`judge`](super::CircuitBreaker::judge) makes of a result.
+    pub fn settle(self, judgement: impl Into<Judgement>) {
+        let Judgement { outcome, failure } = judgement.into();
+        self.0.settle(outcome, failure);
     }
 
     /// Whether the call is a probe of a half-open circuit.
