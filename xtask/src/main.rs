@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
 mod bench;
+mod prove;
 mod test;
 mod tidy;
 
@@ -27,6 +28,12 @@ const COMMANDS: &[Command] = &[
         help: "the house rules alone: edges, sizes, clocks, sleeps, words",
         takes_options: false,
         run: tidy::run,
+    },
+    Command {
+        name: "prove",
+        help: "the long sizes of the tests: twin, threads, models, fuzz targets; --help tells more",
+        takes_options: true,
+        run: prove::run,
     },
     Command {
         name: "bench",
@@ -82,6 +89,8 @@ mod tests {
             (&[], None),
             (&["tests"], None),
             (&["tidy", "now"], None),
+            (&["prove"], Some("prove")),
+            (&["prove", "--minutes", "5"], Some("prove")),
             (&["bench"], Some("bench")),
             (&["bench", "--quick"], Some("bench")),
         ];

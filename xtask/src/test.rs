@@ -21,6 +21,11 @@ enum Step {
 const STEPS: &[Step] = &[
     Step::Prerequisites,
     Step::Cargo { name: "format", args: &["fmt", "--all", "--check"], env: None },
+    Step::Cargo {
+        name: "format of fuzz/",
+        args: &["fmt", "--manifest-path=fuzz/Cargo.toml", "--check"],
+        env: None,
+    },
     Step::Tidy,
     Step::Cargo {
         name: "clippy",
@@ -43,6 +48,12 @@ const STEPS: &[Step] = &[
             "--target-dir=target/loom",
         ],
         env: Some(("RUSTFLAGS", "--cfg loom")),
+    },
+    // In the same folder as the tests, because it depends on much that was built for them.
+    Step::Cargo {
+        name: "fuzz targets",
+        args: &["test", "--locked", "--manifest-path=fuzz/Cargo.toml", "--target-dir=target"],
+        env: None,
     },
 ];
 
@@ -81,7 +92,7 @@ fn perform(step: &Step, root: &Path) -> Result<(), String> {
     }
 }
 
-fn outcome(name: &str, status: io::Result<ExitStatus>) -> Result<(), String> {
+pub(crate) fn outcome(name: &str, status: io::Result<ExitStatus>) -> Result<(), String> {
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{name}, {status}")),
@@ -127,12 +138,12 @@ fn install_c_compiler() {
     }
 }
 
-fn succeeds(command: &mut Command) -> bool {
+pub(crate) fn succeeds(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 
-fn minutes(duration: Duration) -> String {
+pub(crate) fn minutes(duration: Duration) -> String {
     let seconds = duration.as_secs();
     format!("{}m{:02}s", seconds / 60, seconds % 60)
 }

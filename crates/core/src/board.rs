@@ -1,11 +1,14 @@
 //! The board: the circuit breakers of a program, by name.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::hash::Hash;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::breaker::CircuitBreaker;
+use crate::breaker::{CircuitBreaker, Common};
 use crate::error::BuildError;
+use crate::keyed::{KeyType, Keyed, KeyedInfo, KeyedLimits, Listed};
 use crate::listener::Listener;
 use crate::random::{Random, SeededRandom};
 use crate::rules::Rules;
@@ -33,10 +36,56 @@ pub struct Board {
 }
 
 struct Shared {
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-    listeners: Vec<Arc<dyn Listener>>,
-    breakers: RwLock<BTreeMap<String, CircuitBreaker>>,
+    common: Arc<Common>,
+    circuits: RwLock<Circuits>,
+}
+
+impl Default for Common {
+    /// The operating system's clock, and nobody who listens.
+    fn default() -> Self {
+        let (clock, random) = (SystemClock::new(), SeededRandom::from_entropy());
+        Common { clock: Arc::new(clock), random: Arc::new(random), listeners: Vec::new() }
+    }
+}
+
+#[derive(Default)]
+struct Circuits {
+    breakers: BTreeMap<String, CircuitBreaker>,
+    keyed: BTreeMap<String, Arc<dyn Listed>>,
+}
+
+impl Circuits {
+    /// The keyed circuits that a circuit of that name would be one of.
+    fn family_of(&self, name: &str) -> Option<(&str, &Arc<dyn Listed>)> {
+        let open = name.ends_with(']').then(|| name.match_indices('[')).into_iter().flatten();
+        let mut parents = open.filter_map(|(at, _)| self.keyed.get_key_value(&name[..at]));
+        parents.next().map(|(parent, listed)| (parent.as_str(), listed))
+    }
+
+    /// Refuses the name of one circuit if keyed ones have it.
+    fn check_single(&self, name: &str) -> Result<(), BuildError> {
+        let differing = match (self.keyed.contains_key(name), self.family_of(name)) {
+            (true, _) => "it is the parent of keyed circuits".to_owned(),
+            (false, Some((parent, _))) => format!("it is a keyed circuit of `{parent}`"),
+            (false, None) => return Ok(()),
+        };
+        Err(BuildError::Conflict { name: name.to_owned(), differing })
+    }
+
+    /// Refuses the name of keyed circuits if a single one has it, or has that of one of them.
+    fn check_keyed(&self, parent: &str) -> Result<(), BuildError> {
+        let first = format!("{parent}[");
+        let named = self.breakers.range(first.clone()..).map(|(name, _)| name.as_str());
+        let taken = match self.breakers.contains_key(parent) {
+            true => Some(parent),
+            false => {
+                named.take_while(|name| name.starts_with(&first)).find(|name| name.ends_with(']'))
+            }
+        };
+        let Some(name) = taken else { return Ok(()) };
+        let differing = "it is a circuit without keys".to_owned();
+        Err(BuildError::Conflict { name: name.to_owned(), differing })
+    }
 }
 
 impl fmt::Debug for Board {
@@ -59,17 +108,19 @@ impl Board {
 
     /// Starts a board with a clock, a source of random numbers, or listeners of your own.
     pub fn builder() -> BoardBuilder {
-        BoardBuilder {
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(SeededRandom::from_entropy()),
-            listeners: Vec::new(),
-        }
+        BoardBuilder { common: Common::default() }
     }
 
-    /// The breaker of that name, if there is one.
+    /// The breaker of that name, if there is one; a keyed circuit's, too, such as `payments[eu-1]`. To find that, it looks at
+    /// all circuits of `payments`; [`Keyed::find`] does not.
     pub fn get(&self, name: &str) -> Option<CircuitBreaker> {
-        let breakers = self.shared.breakers.read().unwrap_or_else(PoisonError::into_inner);
-        breakers.get(name).cloned()
+        let circuits = self.read();
+        if let Some(breaker) = circuits.breakers.get(name) {
+            return Some(breaker.clone());
+        }
+        let family = circuits.family_of(name).map(|(_, listed)| Arc::clone(listed));
+        drop(circuits);
+        family?.find_by_name(name)
     }
 
     /// The breaker of that name; made with `rules` if there is none.
@@ -79,52 +130,109 @@ impl Board {
     /// [`BuildError::Conflict`] if there is one with other rules, and names the settings that differ;
     /// [`BuildError::Name`] if no circuit can have that name.
     pub fn get_or_create(&self, name: &str, rules: Rules) -> Result<CircuitBreaker, BuildError> {
-        let mut breakers = self.shared.breakers.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(breaker) = breakers.get(name) {
+        let mut circuits = self.write();
+        if let Some(breaker) = circuits.breakers.get(name) {
             return match breaker.rules().differing(&rules) {
                 differing if differing.is_empty() => Ok(breaker.clone()),
                 differing => Err(BuildError::Conflict { name: name.to_owned(), differing }),
             };
         }
+        circuits.check_single(name)?;
         let breaker = self.make(name, rules)?;
-        breakers.insert(name.to_owned(), breaker.clone());
+        circuits.breakers.insert(name.to_owned(), breaker.clone());
         Ok(breaker)
     }
 
-    /// Every breaker, by name.
-    pub fn all(&self) -> Vec<CircuitBreaker> {
-        let breakers = self.shared.breakers.read().unwrap_or_else(PoisonError::into_inner);
-        breakers.values().cloned().collect()
+    /// The keyed circuits of that parent; made with `rules` and `limits` if there are none. They have the board's clock,
+    /// random numbers and listeners.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Conflict`] if there are some with other keys, rules or limits, or a single circuit has the name;
+    /// [`BuildError::Name`] and [`BuildError::Policy`] as [`KeyedBuilder::build`](crate::KeyedBuilder::build).
+    ///
+    /// ```
+    /// use fuseboard_core::{Board, Keyed, KeyedLimits, Pin, Rules};
+    ///
+    /// let board = Board::new();
+    /// let payments: Keyed<String> = board.keyed("payments", Rules::default(), KeyedLimits::default())?;
+    /// payments.get("eu-1").force_open(Pin::by("ops"));
+    ///
+    /// assert!(board.get("payments[eu-1]").is_some_and(|breaker| breaker.try_acquire().is_err()));
+    /// assert_eq!(board.all_keyed()[0].totals.rejected, 1);
+    /// # Ok::<(), fuseboard_core::BuildError>(())
+    /// ```
+    pub fn keyed<K>(
+        &self,
+        name: &str,
+        rules: Rules,
+        limits: KeyedLimits,
+    ) -> Result<Keyed<K>, BuildError>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+    {
+        let mut circuits = self.write();
+        if let Some(listed) = circuits.keyed.get(name) {
+            let differing = listed.differing(KeyType::of::<K>(), &rules, limits);
+            let listed: &dyn Any = &**listed;
+            return match listed.downcast_ref::<Keyed<K>>() {
+                Some(keyed) if differing.is_empty() => Ok(keyed.clone()),
+                _ => Err(BuildError::Conflict { name: name.to_owned(), differing }),
+            };
+        }
+        circuits.check_keyed(name)?;
+        let builder = Keyed::builder(name).rules(rules).limits(limits);
+        let keyed = builder.common(Arc::clone(&self.shared.common)).build()?;
+        circuits.keyed.insert(name.to_owned(), Arc::new(keyed.clone()));
+        Ok(keyed)
     }
 
-    /// The state of every circuit, by name.
+    /// Every breaker, by name. Keyed circuits are not among them: see [`all_keyed`](Self::all_keyed).
+    pub fn all(&self) -> Vec<CircuitBreaker> {
+        self.read().breakers.values().cloned().collect()
+    }
+
+    /// What the keyed circuits of each parent come to together, by the parent's name.
+    pub fn all_keyed(&self) -> Vec<KeyedInfo> {
+        self.families().iter().map(|listed| listed.info()).collect()
+    }
+
+    /// The state of every circuit, by name; of those without keys.
     pub fn all_states(&self) -> BTreeMap<String, State> {
         let states = self.all().into_iter().map(|one| (one.name().to_owned(), one.state()));
         states.collect()
     }
 
-    /// Resets every circuit.
+    /// Resets every circuit, keyed ones too.
     pub fn reset_all(&self) {
         for breaker in self.all() {
             breaker.reset();
         }
+        for listed in self.families() {
+            listed.reset_all();
+        }
+    }
+
+    fn families(&self) -> Vec<Arc<dyn Listed>> {
+        self.read().keyed.values().cloned().collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Circuits> {
+        self.shared.circuits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Circuits> {
+        self.shared.circuits.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn make(&self, name: &str, rules: Rules) -> Result<CircuitBreaker, BuildError> {
-        let builder = CircuitBreaker::builder(name)
-            .rules(rules)
-            .clock(Arc::clone(&self.shared.clock))
-            .random(Arc::clone(&self.shared.random));
-        let listeners = self.shared.listeners.iter().cloned();
-        listeners.fold(builder, |builder, listener| builder.shared_listener(listener)).build()
+        CircuitBreaker::builder(name).rules(rules).common(Arc::clone(&self.shared.common)).build()
     }
 }
 
 /// Puts a [`Board`] together.
 pub struct BoardBuilder {
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-    listeners: Vec<Arc<dyn Listener>>,
+    common: Common,
 }
 
 impl fmt::Debug for BoardBuilder {
@@ -137,14 +245,14 @@ impl BoardBuilder {
     /// Replaces the operating system's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.common.clock = clock;
         self
     }
 
     /// Replaces the source of random numbers.
     #[must_use]
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
+        self.common.random = random;
         self
     }
 
@@ -157,14 +265,13 @@ impl BoardBuilder {
     /// Adds a listener that others share to every circuit of the board.
     #[must_use]
     pub fn shared_listener(mut self, listener: Arc<dyn Listener>) -> Self {
-        self.listeners.push(listener);
+        self.common.listeners.push(listener);
         self
     }
 
     /// Makes the board, empty.
     pub fn build(self) -> Board {
-        let BoardBuilder { clock, random, listeners } = self;
-        let breakers = RwLock::default();
-        Board { shared: Arc::new(Shared { clock, random, listeners, breakers }) }
+        let (common, circuits) = (Arc::new(self.common), RwLock::default());
+        Board { shared: Arc::new(Shared { common, circuits }) }
     }
 }

@@ -4,14 +4,13 @@
 //! a closed circuit, the rejections of an open one) does without: [`word`] says when, [`cells`] count it. The call itself
 //! and the listeners run outside the lock in any case.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::{Admission, Engine, Refusal};
+use crate::engine::{Admission, Refusal};
 use crate::error::Rejected;
-use crate::listener::Listeners;
-use crate::machine::{Command, Pin, Pinnable};
+use crate::listener::{Listener, tell};
+use crate::machine::{Cause, Command, Pin, Pinnable};
 use crate::names::{CircuitId, Registration};
 use crate::outcome::{Failure, Outcome};
 use crate::random::Random;
@@ -23,17 +22,22 @@ mod builder;
 mod call;
 mod cells;
 mod guard;
+mod habits;
 mod info;
+mod inner;
 mod mine;
+mod rest;
 mod ticket;
 mod word;
 
 pub use builder::Builder;
 pub use guard::Guard;
 pub use info::{Info, LastError, PinInfo, Totals};
+pub(crate) use rest::Glance;
 pub use ticket::Ticket;
 
-use cells::{Cell, Cells, Counted};
+use cells::Cell;
+use inner::Inner;
 use mine::with_mine;
 use word::{Mode, Published, Word};
 
@@ -57,31 +61,23 @@ pub struct CircuitBreaker {
 
 /// What all clones of a breaker, and all its tickets, share.
 struct Shared {
+    published: Published,
     name: Arc<str>,
     registration: Registration,
-    rules: Arc<Rules>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-    listeners: Listeners,
-    published: Published,
+    common: Arc<Common>,
     inner: Mutex<Inner>,
 }
 
-struct Inner {
-    engine: Engine,
-    /// What was counted under the lock.
-    totals: Totals,
-    /// Admitted less settled under the lock; below zero where calls that were admitted without it end under it.
-    in_flight: i64,
-    last_error: Option<LastError>,
-    cells: Cells,
-    /// Successes from cells that the engine was told of, ever.
-    absorbed: u64,
-    /// Those of them that belong to the present generation.
-    absorbed_now: u64,
-    /// The present generation.
-    generation: u64,
+/// What the breakers of one board have in common.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) listeners: Vec<Arc<dyn Listener>>,
 }
+
+/// A circuit with fewer attempts than this is not worth a thread's own cell.
+const VISITS: u32 = 16;
 
 impl fmt::Debug for CircuitBreaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,8 +103,33 @@ impl CircuitBreaker {
     }
 
     /// The circuit's policies.
-    pub fn rules(&self) -> &Rules {
-        &self.shared.rules
+    pub fn rules(&self) -> Arc<Rules> {
+        self.shared.rules()
+    }
+
+    /// Gives the circuit other policies, while it is in use.
+    ///
+    /// State, deadline, leases, pin, streak and totals stay as they are. So does the window, as far as the new one can hold
+    /// it: the newest outcomes where it counts calls, the youngest where it spans time. It starts empty where it changes
+    /// from one kind to the other, or where durations are asked for that were not taken down. Nothing trips by this alone:
+    /// the new tripper is asked after the next outcome. Calls on their way are judged by the new policies when they end.
+    ///
+    /// ```
+    /// use fuseboard_core::{CircuitBreaker, Rules};
+    ///
+    /// let breaker = CircuitBreaker::builder("payments").build()?;
+    /// breaker.call(|| Err::<(), _>("503")).ok();
+    /// breaker.reconfigure(Rules::builder().window("count(50)".parse()?).build()?);
+    /// assert_eq!(breaker.info().metrics.failures, 1, "the window was kept");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reconfigure(&self, rules: impl Into<Arc<Rules>>) {
+        let rules = rules.into();
+        let (now, dice) = (self.shared.common.clock.now(), &*self.shared.common.random);
+        self.shared.change(|inner| {
+            self.shared.published.reconfigure(&rules);
+            inner.engine.reconfigure(rules, now, dice);
+        });
     }
 
     /// The state now. Pins and leases that ran out are noticed here.
@@ -143,9 +164,30 @@ impl CircuitBreaker {
     /// assert_eq!(breaker.info().totals.success, 1);
     /// # Ok::<(), fuseboard_core::BuildError>(())
     /// ```
+    #[inline]
     pub fn try_acquire(&self) -> Result<Ticket, Rejected> {
         let admission = self.shared.admit()?;
         Ok(Ticket::new(Arc::clone(&self.shared), admission))
+    }
+
+    /// The rejection that an attempt would get now, where that is certain without making one: in open before the deadline,
+    /// and in forced_open. Nothing is counted, nothing changes. `None` elsewhere, also where an attempt would be rejected for
+    /// want of a slot.
+    ///
+    /// ```
+    /// use fuseboard_core::{CircuitBreaker, Pin};
+    ///
+    /// let breaker = CircuitBreaker::builder("payments").build()?;
+    /// assert!(breaker.peek().is_none());
+    /// breaker.force_open(Pin::by("ops"));
+    /// assert!(breaker.peek().is_some());
+    /// assert_eq!(breaker.info().totals.rejected, 0);
+    /// # Ok::<(), fuseboard_core::BuildError>(())
+    /// ```
+    #[inline]
+    pub fn peek(&self) -> Option<Rejected> {
+        let word = self.shared.published.word();
+        word.is_rejecting().then(|| self.shared.rejection(word)).flatten()
     }
 
     /// Pins `forced_open`: no call goes through until the pin ends.
@@ -180,20 +222,23 @@ impl CircuitBreaker {
 
     /// Gives a command as a value; the methods named after the commands do the same.
     pub fn command(&self, command: Command) {
-        let (now, dice) = (self.shared.clock.now(), &*self.shared.random);
+        let (now, dice) = (self.shared.common.clock.now(), &*self.shared.common.random);
         self.shared.change(|inner| inner.engine.command(command, now, dice));
     }
 }
 
 impl Shared {
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(self.lock().engine.rules())
+    }
+
     #[inline]
     fn admit(self: &Arc<Self>) -> Result<Admission, Rejected> {
         let word = self.published.word();
         match word.mode() {
             Mode::Idle | Mode::Quiet | Mode::Admits => {
-                let started = self.rules.times_calls().then(|| self.clock.now());
                 if with_mine(self.number(), Cell::admit).is_some() {
-                    return Ok(Admission::at_ease(word.generation(), started));
+                    return Ok(Admission::at_ease(word.generation(), self.started()));
                 }
             }
             Mode::Rejects => {
@@ -206,35 +251,69 @@ impl Shared {
         self.admit_locked()
     }
 
-    /// The rejection, if this thread can count it and the word's deadline has not come for certain: the coarse time and
-    /// what it may lag behind are still before it.
+    /// When a call starts that is admitted now, if that matters.
+    #[inline]
+    fn started(&self) -> Option<Moment> {
+        let habits = self.published.habits();
+        habits.timed().then(|| match habits.coarsely() {
+            true => self.common.clock.coarse(),
+            false => self.common.clock.now(),
+        })
+    }
+
+    /// The rejection, if it is certain and this thread can count it.
+    #[inline(always)]
     fn reject_at_ease(&self, word: Word) -> Option<Rejected> {
+        let rejected = self.rejection(word)?;
+        with_mine(self.number(), Cell::reject)?;
+        Some(rejected)
+    }
+
+    /// The rejection, if the word's deadline has not come for certain: the coarse time and what it may lag behind are still
+    /// before it.
+    #[inline(always)]
+    fn rejection(&self, word: Word) -> Option<Rejected> {
         let (since, until) = self.published.times_of(word)?;
-        let now = self.clock.coarse().max(since);
-        if now + self.published.lag >= until || with_mine(self.number(), Cell::reject).is_none() {
-            return None;
-        }
-        let (retry_after, cause) = (Some(until.since(now)), word.cause());
-        Some(self.rejected(Refusal { retry_after, cause }, State::Open))
+        let retry_after = match until {
+            Moment::FAR => None,
+            until => {
+                let now = self.common.clock.coarse().max(since);
+                if now.later(self.published.lag) >= until {
+                    return None;
+                }
+                Some(until.since(now))
+            }
+        };
+        let cause = word.cause();
+        let state = if cause == Cause::Pinned { State::ForcedOpen } else { State::Open };
+        Some(self.rejected(Refusal { retry_after, cause }, state))
     }
 
     #[cold]
     #[inline(never)]
     fn admit_locked(self: &Arc<Self>) -> Result<Admission, Rejected> {
-        self.welcome();
-        self.change(|inner| {
-            let now = if inner.engine.needs_time() { self.clock.now() } else { Moment::ZERO };
-            match inner.engine.attempt(now, &*self.random) {
-                Ok(admission) => {
-                    inner.in_flight += 1;
-                    Ok(admission)
-                }
-                Err(refusal) => {
-                    inner.totals.rejected += 1;
-                    Err(self.rejected(refusal, inner.engine.circuit().state()))
-                }
+        let (admitted, often) = self.change(|inner| {
+            inner.visits = (inner.visits + 1).min(VISITS);
+            (self.attempt(inner), inner.visits == VISITS)
+        });
+        if often {
+            self.welcome();
+        }
+        admitted
+    }
+
+    fn attempt(&self, inner: &mut Inner) -> Result<Admission, Rejected> {
+        let now = if inner.engine.needs_time() { self.common.clock.now() } else { Moment::ZERO };
+        match inner.engine.attempt(now, &*self.common.random) {
+            Ok(admission) => {
+                inner.in_flight += 1;
+                Ok(admission)
             }
-        })
+            Err(refusal) => {
+                inner.totals.rejected += 1;
+                Err(self.rejected(refusal, inner.engine.circuit().state()))
+            }
+        }
     }
 
     #[inline]
@@ -242,6 +321,7 @@ impl Shared {
         self.published.number
     }
 
+    #[inline(always)]
     fn rejected(&self, refusal: Refusal, state: State) -> Rejected {
         let Refusal { retry_after, cause } = refusal;
         Rejected { circuit: self.registration.id(), state, retry_after, cause }
@@ -258,16 +338,39 @@ impl Shared {
     /// Counts a success without the lock, if it is quick and the circuit is still as it was when the call was admitted.
     #[inline]
     fn settle_at_ease(&self, admission: &Admission) -> bool {
-        let word = self.published.word();
-        matches!(word.mode(), Mode::Idle | Mode::Quiet)
-            && word.generation() == admission.generation()
-            && self.is_quick(admission)
-            && with_mine(self.number(), |cell| cell.settle(word.generation())).is_some()
+        self.is_quiet_for(admission)
+            && with_mine(self.number(), |cell| cell.settle(admission.generation())).is_some()
     }
 
-    fn is_quick(&self, admission: &Admission) -> bool {
-        let Some(slow) = self.rules.measures().slow.as_slice().first() else { return true };
-        admission.duration(self.clock.now()).is_some_and(|duration| duration < *slow)
+    /// Whether a success of this call, which ends now, changes nothing but counts.
+    #[inline]
+    fn is_quiet_for(&self, admission: &Admission) -> bool {
+        let word = self.published.word();
+        word.generation() == admission.generation()
+            && (word.is_idle() || word.is_quiet() && self.is_quick_and_early(admission))
+    }
+
+    /// As [`is_quiet_for`](Self::is_quiet_for), for a call that was admitted under `word`.
+    #[inline(always)]
+    fn is_still(&self, word: Word, started: Option<Moment>) -> bool {
+        if word.is_idle() {
+            return self.published.word() == word;
+        }
+        self.is_quiet_for(&Admission::at_ease(word.generation(), started))
+    }
+
+    /// Whether the call was quick, and ends while the word holds. The coarse time decides where it is far enough from
+    /// either edge.
+    #[inline]
+    fn is_quick_and_early(&self, admission: &Admission) -> bool {
+        let (until, slow) = (self.published.until(), self.published.slow());
+        let holds_at =
+            |now: Moment| now < until && (slow == u64::MAX || admission.nanos(now) < slow);
+        if until == Moment::FAR && slow == u64::MAX {
+            return true;
+        }
+        let (clock, lag) = (&*self.common.clock, self.published.lag);
+        holds_at(clock.coarse().later(lag)) || (lag > 0 && holds_at(clock.now()))
     }
 
     #[cold]
@@ -276,24 +379,26 @@ impl Shared {
         let retry_after = failure.as_ref().and_then(Failure::retry_after_hint);
         self.change(|inner| {
             inner.in_flight -= 1;
-            let now = || self.clock.now();
-            if !inner.engine.settle(admission, outcome, retry_after, now, &*self.random) {
+            let now = || self.common.clock.now();
+            let dice = &*self.common.random;
+            if !inner.engine.settle(admission, outcome, retry_after, now, dice) {
                 inner.totals.stale += 1;
                 return;
             }
             inner.totals.count(outcome);
             if let Some(message) = failure.and_then(Failure::into_message) {
-                inner.last_error = Some(self.last_error(message));
+                inner.remember(LastError { message, at: self.common.clock.wall() });
             }
         });
     }
 
     /// A ticket was dropped unsettled: a panic is a failure, and so is a cancellation after `cancelled_after`.
     fn abandon(&self, admission: &Admission, panicking: bool) {
-        let hung = self.rules.cancelled_after().is_some_and(|limit| {
-            admission.started().is_some_and(|started| self.clock.now().since(started) >= limit)
-        });
-        let message = match (panicking, hung) {
+        let hung = || {
+            let limit = self.rules().cancelled_after()?;
+            Some(self.common.clock.now().since(admission.started()?) >= limit)
+        };
+        let message = match (panicking, admission.started().is_some() && hung() == Some(true)) {
             (true, _) => "the call panicked",
             (false, true) => "the call hung and was cancelled",
             (false, false) => return self.cancel(admission),
@@ -304,102 +409,72 @@ impl Shared {
     fn cancel(&self, admission: &Admission) {
         self.change(|inner| {
             inner.in_flight -= 1;
-            let now = || self.clock.now();
-            let dice = &*self.random;
+            let now = || self.common.clock.now();
+            let dice = &*self.common.random;
             let in_time = inner.engine.settle(admission, Outcome::Ignored, None, now, dice);
             let total = if in_time { &mut inner.totals.cancelled } else { &mut inner.totals.stale };
             *total += 1;
         });
     }
 
-    fn last_error(&self, message: Cow<'static, str>) -> LastError {
-        LastError { message, at: self.clock.wall() }
-    }
-
     /// Reads, after noticing what lapsed until now.
     fn look<T>(&self, read: impl FnOnce(&mut Inner, Moment) -> T) -> T {
-        let now = self.clock.now();
+        let now = self.common.clock.now();
         self.change(|inner| {
-            inner.engine.tick(now, &*self.random);
+            inner.engine.tick(now, &*self.common.random);
             read(inner, now)
         })
     }
 
     /// Changes the circuit under its lock, and tells the listeners when that is released.
+    #[inline]
     fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
-        let (result, news) = {
-            let mut inner = self.lock();
-            inner.absorb();
-            let result = change(&mut inner);
-            self.publish(&mut inner);
-            let mut notices = inner.engine.take_notices().peekable();
-            let news = notices.peek().is_some();
-            self.listeners.queue(notices);
-            (result, news)
-        };
+        let mut inner = self.lock();
+        let generation = inner.engine.circuit().generation();
+        inner.absorb(generation);
+        let result = change(&mut inner);
+        self.publish(&mut inner, generation);
+        let news = inner.engine.has_notices();
         if news {
-            self.listeners.tell(&self.name);
+            inner.queue_news(!self.common.listeners.is_empty());
+        }
+        drop(inner);
+        if news {
+            self.tell_news();
         }
         result
     }
 
+    #[cold]
+    fn tell_news(&self) {
+        let next = || self.lock().news.as_mut()?.next();
+        while let Some(notice) = next() {
+            tell(&self.common.listeners, &self.name, &notice);
+            if let Some(news) = &mut self.lock().news {
+                news.told();
+            }
+        }
+    }
+
     /// Says what may be done without the lock from here on. A transition ends what its generation counted.
-    fn publish(&self, inner: &mut Inner) {
+    #[inline]
+    fn publish(&self, inner: &mut Inner, before: u64) {
         let generation = inner.engine.circuit().generation();
-        if generation != inner.generation {
-            inner.generation = generation;
-            inner.absorbed_now = 0;
-            inner.cells.next_generation();
+        if generation != before
+            && let Some(cells) = &mut inner.cells
+        {
+            cells.next_generation();
         }
         self.published.publish(generation, inner.engine.ease());
     }
 
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The wall-clock time of a moment that is not long ago.
     fn wall(&self, moment: Moment, now: Moment) -> WallTime {
-        self.clock.wall() - now.since(moment)
-    }
-}
-
-impl Inner {
-    fn new(engine: Engine) -> Self {
-        Inner {
-            engine,
-            totals: Totals::default(),
-            in_flight: 0,
-            last_error: None,
-            cells: Cells::default(),
-            absorbed: 0,
-            absorbed_now: 0,
-            generation: 0,
-        }
-    }
-
-    /// Tells the engine of the successes that were counted without the lock. They come before what happens next.
-    fn absorb(&mut self) -> Counted {
-        let counted = self.cells.sum(self.generation);
-        let successes = counted.current.saturating_sub(self.absorbed_now);
-        self.absorbed_now += successes;
-        self.absorbed += successes;
-        self.engine.absorb(successes);
-        counted
-    }
-
-    /// All totals. What was counted without the lock and never absorbed came after its generation had ended.
-    fn totals(&self, counted: &Counted) -> Totals {
-        Totals {
-            success: self.totals.success + self.absorbed,
-            stale: self.totals.stale + counted.settled.saturating_sub(self.absorbed),
-            rejected: self.totals.rejected + counted.rejected,
-            ..self.totals
-        }
-    }
-
-    fn in_flight(&self, counted: &Counted) -> u64 {
-        let at_ease = counted.admitted as i64 - counted.settled as i64;
-        u64::try_from(at_ease + self.in_flight).unwrap_or(0)
+        self.common.clock.wall() - now.since(moment)
     }
 }

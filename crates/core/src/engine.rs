@@ -4,7 +4,6 @@
 //! order in which it lapses, and starts the window afresh after each transition. When a lapse is noticed makes no
 //! difference to what it does.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +12,17 @@ use crate::machine::{
 };
 use crate::metrics::{Metrics, Tally};
 use crate::outcome::Outcome;
-use crate::policy::{Counter, Deadline, TripContext, Window};
+use crate::policy::{Counts, Held, Window};
 use crate::random::Random;
 use crate::rules::Rules;
 use crate::state::State;
 use crate::time::Moment;
+
+mod admission;
+mod flights;
+
+pub use admission::Admission;
+use flights::Flights;
 
 /// What an engine wants told to the world, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,48 +36,6 @@ pub enum Notice {
         /// The terms that held, with what was measured.
         why: String,
     },
-}
-
-/// An admitted call, as the engine knows it.
-#[derive(Clone, Copy, Debug)]
-pub struct Admission {
-    stamp: Stamp,
-    started: Option<Moment>,
-    flight: Option<u64>,
-    took: Option<Duration>,
-}
-
-impl Admission {
-    /// An admission that the engine was not asked for, because it was at [ease](Ease) in `generation`.
-    pub fn at_ease(generation: u64, started: Option<Moment>) -> Self {
-        Admission { stamp: Stamp { generation, lease: None }, started, flight: None, took: None }
-    }
-
-    /// When the call was admitted, if calls are timed.
-    pub fn started(&self) -> Option<Moment> {
-        self.started
-    }
-
-    /// Says how long the call took, where its holder knows better than the time between admission and end.
-    pub fn took(&mut self, duration: Duration) {
-        self.took = Some(duration);
-    }
-
-    /// How long the call took, if it ended at `now` and calls are timed.
-    pub fn duration(&self, now: Moment) -> Option<Duration> {
-        let started = self.started?;
-        Some(self.took.unwrap_or(now.since(started)))
-    }
-
-    /// The generation that admitted it.
-    pub fn generation(&self) -> u64 {
-        self.stamp.generation
-    }
-
-    /// Whether it is a probe of a half-open circuit.
-    pub fn is_probe(&self) -> bool {
-        self.stamp.lease.is_some()
-    }
 }
 
 /// Why an attempt was not admitted.
@@ -91,13 +54,16 @@ pub enum Ease {
     Locked,
     /// Attempts are admitted.
     Admits,
-    /// Attempts are admitted, and quick successes change counts only: [`Engine::absorb`] makes up for them.
-    Quiet,
+    /// Attempts are admitted, and quick successes before `until` change counts only: [`Engine::absorb`] makes up for them.
+    Quiet {
+        /// From here on a success has to be looked at; [`Moment::FAR`]: whatever the time.
+        until: Moment,
+    },
     /// Attempts before `until` are rejected.
     Rejects {
-        /// When the circuit opened.
+        /// When that state began.
         since: Moment,
-        /// From here on an attempt may be a probe.
+        /// From here on an attempt has to be looked at; [`Moment::FAR`]: it is not known when one may succeed.
         until: Moment,
         /// Why calls are rejected.
         cause: Cause,
@@ -109,36 +75,41 @@ pub enum Ease {
 pub struct Engine {
     rules: Arc<Rules>,
     circuit: Circuit,
-    counter: Box<dyn Counter>,
+    window: Held,
     streak: u64,
-    flights: BTreeMap<u64, Moment>,
-    next_flight: u64,
+    /// The calls in flight, where the rules look at them.
+    flights: Option<Box<Flights>>,
     latest: Moment,
     notices: Vec<Notice>,
-    /// Whether the tripper was calm when it was last asked in this state. Absorbed successes leave it so.
-    calm: bool,
+    /// Until when the tripper, as it was last asked, cannot be made to hold by a success. Absorbed ones leave it so.
+    calm_until: Moment,
 }
 
 impl Engine {
     /// A closed circuit with an empty window, since `now`.
     pub fn new(rules: Arc<Rules>, now: Moment) -> Self {
-        let counter = rules.window().open(*rules.measures());
+        let window = Held::open(rules.window(), *rules.measures());
+        let flights = Flights::watched_by(&rules);
         Engine {
             rules,
             circuit: Circuit::new(now),
-            counter,
+            window,
             streak: 0,
-            flights: BTreeMap::new(),
-            next_flight: 0,
+            flights,
             latest: now,
             notices: Vec::new(),
-            calm: false,
+            calm_until: Moment::ZERO,
         }
     }
 
     /// The circuit's policies.
     pub fn rules(&self) -> &Arc<Rules> {
         &self.rules
+    }
+
+    /// Whether there is anything to [tell](Self::take_notices).
+    pub fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
     }
 
     /// The circuit as of the last event.
@@ -183,14 +154,14 @@ impl Engine {
         } else {
             (self.latest, Some(now))
         };
-        let stamp = admission.stamp;
+        let stamp = admission.stamp();
         let accepted = self.circuit.accepts(&stamp);
         let watched = accepted && self.circuit.state() == State::MetricsOnly;
         if watched {
             self.advance(Event::Counting, now, dice);
         }
-        if let Some(flight) = admission.flight {
-            self.flights.remove(&flight);
+        if let (Some(flights), Some(flight)) = (&mut self.flights, admission.flight()) {
+            flights.land(flight);
         }
         if !accepted {
             return false;
@@ -220,10 +191,28 @@ impl Engine {
         self.catch_up(now, dice);
     }
 
+    /// Other policies from now on. State, deadline, leases, pin and streak stay as they are; so does the window, as far as
+    /// the new one can hold it and its durations, if they are asked for, were taken down. Nothing trips by this alone: the
+    /// new tripper is asked after the next outcome.
+    pub fn reconfigure(&mut self, rules: Arc<Rules>, now: Moment, dice: &dyn Random) {
+        let now = self.catch_up(now, dice);
+        let (old, new) = (&self.rules, &rules);
+        if old.window() != new.window() || old.measures() != new.measures() {
+            self.window = self.window.moved_to(new.window(), *new.measures(), now);
+        }
+        match &mut self.flights {
+            None => self.flights = Flights::watched_by(new),
+            Some(flights) if new.measures().hanging.is_empty() => flights.clear(),
+            Some(_) => {}
+        }
+        self.rules = rules;
+        self.calm_until = Moment::ZERO;
+    }
+
     /// What the window holds at `now`.
     pub fn metrics(&mut self, now: Moment) -> Metrics {
         let now = now.max(self.latest);
-        let mut metrics = self.counter.metrics(now);
+        let mut metrics = self.window.metrics(now);
         metrics.streak = self.streak;
         metrics.hanging = self.hanging(now);
         metrics
@@ -231,39 +220,79 @@ impl Engine {
 
     /// Successes that nobody told the engine of, because it was quiet: none of them was slow, and all of them come before
     /// whatever happens next.
+    #[inline]
     pub fn absorb(&mut self, successes: u64) {
-        if successes > 0 {
+        if successes > 0 && self.circuit.counts() {
             self.streak = 0;
-            self.counter.record_successes(successes, self.latest);
+            self.window.record_successes(successes, self.latest);
         }
     }
 
     /// What may happen without anybody asking the engine, until the next event that it is told of.
+    #[inline]
     pub fn ease(&self) -> Ease {
-        match (self.circuit.state(), self.circuit.deadline()) {
-            (State::Closed, _) if self.rules.measures().hanging.is_empty() => {
-                match self.rules.window() {
-                    Window::Count(_) if self.calm => Ease::Quiet,
-                    _ => Ease::Admits,
-                }
+        let measures = self.rules.measures();
+        match self.circuit.state() {
+            State::Closed if !measures.hanging.is_empty() => Ease::Locked,
+            State::Closed if self.calm_until > self.latest => {
+                Ease::Quiet { until: self.calm_until }
             }
-            (State::Open, Some(Deadline::At(until))) => {
+            State::Closed => Ease::Admits,
+            State::Open | State::ForcedOpen => self.rejects(),
+            State::ForcedClosed | State::Disabled => self.pinned_ease(),
+            State::HalfOpen | State::MetricsOnly => Ease::Locked,
+        }
+    }
+
+    fn rejects(&self) -> Ease {
+        let (until, cause) = match (self.circuit.deadline(), self.circuit.pin()) {
+            (_, Some(pin)) => (pin.until(), Cause::Pinned),
+            (Some(deadline), None) => {
                 let cause = self.circuit.trip().map_or(Cause::Tripped, |trip| trip.cause);
+                (deadline.not_before(), cause)
+            }
+            (None, None) => return Ease::Locked,
+        };
+        match until {
+            // A time that comes is not one that never comes, not even the last of all.
+            Some(Moment::FAR) => Ease::Locked,
+            until => {
+                let until = until.unwrap_or(Moment::FAR);
                 Ease::Rejects { since: self.circuit.since(), until, cause }
             }
-            _ => Ease::Locked,
+        }
+    }
+
+    /// In a state that admits everything and never trips, no success matters until the pin ends.
+    fn pinned_ease(&self) -> Ease {
+        let measures = self.rules.measures();
+        let ends = self.circuit.pin().is_none_or(|pin| pin.until().is_some());
+        if ends || measures.latency || !measures.hanging.is_empty() {
+            return Ease::Locked;
+        }
+        match self.window.unchanged_until() {
+            Some(until) => Ease::Quiet { until },
+            None => Ease::Locked,
         }
     }
 
     /// Whether a step would find the tripper to hold. It decides nothing: it saves a step, and the time it needs.
+    #[inline]
     fn is_about_to_open(&mut self, outcome: Outcome, now: Moment) -> bool {
         if outcome == Outcome::Ignored {
             return false;
         }
-        let metrics = self.metrics(now);
-        let context = TripContext { metrics: &metrics, half_open: false };
-        let holds = self.rules.tripper().holds(&context);
-        self.calm = !holds && self.rules.tripper().only_falls(&metrics);
+        let (holds, total) = if self.rules.counts_only() {
+            let (total, failures) = self.window.totals(now);
+            let counts = Counts { total, failures, streak: self.streak };
+            (self.rules.tripper().holds_over(&counts, false), total)
+        } else {
+            let metrics = self.metrics(now);
+            (self.rules.tripper().holds_over(&metrics, false), metrics.total)
+        };
+        let calm = !holds && self.rules.falls_from().is_some_and(|from| total >= from);
+        let until = self.window.unchanged_until().unwrap_or(Moment::ZERO);
+        self.calm_until = if calm { until } else { Moment::ZERO };
         holds
     }
 
@@ -291,21 +320,20 @@ impl Engine {
 
     fn depart(&mut self, stamp: Stamp, now: Moment) -> Admission {
         let started = self.rules.times_calls().then_some(now);
-        let flight = (!self.rules.measures().hanging.is_empty()).then(|| {
-            self.next_flight += 1;
-            self.flights.insert(self.next_flight, now);
-            self.next_flight
-        });
-        Admission { stamp, started, flight, took: None }
+        let watched = !self.rules.measures().hanging.is_empty();
+        let flights = self.flights.as_mut().filter(|_| watched);
+        let flight = flights.map(|flights| flights.depart(now));
+        Admission::new(stamp, started, flight)
     }
 
+    #[inline]
     fn count(&mut self, outcome: Outcome, duration: Duration, now: Moment) {
         if !self.circuit.counts() || outcome == Outcome::Ignored {
             return;
         }
         let failed = outcome == Outcome::Failure;
         self.streak = if failed { self.streak + 1 } else { 0 };
-        self.counter.record(failed, duration, now);
+        self.window.record(failed, duration, now);
     }
 
     fn advance(&mut self, event: Event, now: Moment, dice: &dyn Random) -> Reply {
@@ -326,19 +354,19 @@ impl Engine {
     }
 
     fn start_afresh(&mut self, now: Moment) {
-        self.counter.clear(now);
-        self.calm = false;
+        self.window.clear(now);
+        self.calm_until = Moment::ZERO;
         self.streak = 0;
-        self.flights.clear();
+        if let Some(flights) = &mut self.flights {
+            flights.clear();
+        }
     }
 
     fn hanging(&self, now: Moment) -> Tally {
         let mut tally = Tally::new(self.rules.measures().hanging);
-        let thresholds = self.rules.measures().hanging;
-        let Some(lowest) = thresholds.as_slice().first() else { return tally };
-        let waits = self.flights.values().map(|started| now.since(*started));
-        // Flights are in the order of their start: the first that is too young ends the count.
-        waits.take_while(|wait| wait >= lowest).for_each(|wait| tally.add(wait));
+        if let Some(flights) = &self.flights {
+            flights.count(&mut tally, now);
+        }
         tally
     }
 }

@@ -1,7 +1,7 @@
 //! What a protected call can end in beside its own result.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 
 use crate::machine::Cause;
 use crate::names::CircuitId;
@@ -32,6 +32,25 @@ impl fmt::Display for Rejected {
 }
 
 impl std::error::Error for Rejected {}
+
+/// For functions that return an `io::Result`. An outer breaker still knows it for a rejection.
+///
+/// ```
+/// use fuseboard_core::CircuitBreaker;
+/// use std::io;
+///
+/// fn read(disk: &CircuitBreaker) -> io::Result<String> {
+///     let mut guard = disk.enter()?;
+///     guard.check(std::fs::read_to_string("/proc/self/comm"))
+/// }
+/// # let disk = CircuitBreaker::builder("disk").build().unwrap();
+/// # read(&disk).ok();
+/// ```
+impl From<Rejected> for io::Error {
+    fn from(rejected: Rejected) -> Self {
+        io::Error::other(rejected)
+    }
+}
 
 /// Why a protected call gave no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,8 @@
 //! Who is told of transitions, and how: after every lock is gone, in generation order, one at a time.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::engine::Notice;
 use crate::machine::Transition;
@@ -39,63 +38,42 @@ impl<F: Fn(&str, &Transition) + Send + Sync> Listener for F {
     }
 }
 
-/// The listeners of one breaker, and what they have not been told yet.
-#[derive(Default)]
-pub(crate) struct Listeners {
-    listeners: Vec<Arc<dyn Listener>>,
-    waiting: Mutex<Waiting>,
-}
-
-#[derive(Default)]
-struct Waiting {
+/// What the listeners of one breaker have not been told yet. It stands under the circuit's lock, which keeps the notices in
+/// generation order.
+#[derive(Debug, Default)]
+pub(crate) struct News {
     notices: VecDeque<Notice>,
     somebody_tells: bool,
 }
 
-impl fmt::Debug for Listeners {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Listeners({})", self.listeners.len())
-    }
-}
-
-impl Listeners {
-    pub(crate) fn new(listeners: Vec<Arc<dyn Listener>>) -> Self {
-        Listeners { listeners, waiting: Mutex::default() }
+impl News {
+    pub(crate) fn queue(&mut self, notices: impl Iterator<Item = Notice>) {
+        self.notices.extend(notices);
     }
 
-    /// Queues notices. To be called under the circuit's lock, which keeps them in generation order.
-    pub(crate) fn queue(&self, notices: impl Iterator<Item = Notice>) {
-        if self.listeners.is_empty() {
-            return;
-        }
-        self.waiting().notices.extend(notices);
-    }
-
-    /// Tells what waits, unless another thread is doing so: that one will tell this too.
-    pub(crate) fn tell(&self, circuit: &str) {
-        while let Some(notice) = self.next() {
-            for listener in &self.listeners {
-                // A listener that panics must neither lose the others' news nor harm the call that made it.
-                let _ = catch_unwind(AssertUnwindSafe(|| match &notice {
-                    Notice::Transition(transition) => listener.on_transition(circuit, transition),
-                    Notice::WouldTrip { why, .. } => listener.on_would_trip(circuit, why),
-                }));
-            }
-            self.waiting().somebody_tells = false;
-        }
-    }
-
-    fn next(&self) -> Option<Notice> {
-        let mut waiting = self.waiting();
-        if waiting.somebody_tells {
+    /// What to tell next, unless another thread is telling: that one will tell this too. Whoever gets it calls
+    /// [`told`](Self::told) afterwards.
+    pub(crate) fn next(&mut self) -> Option<Notice> {
+        if self.somebody_tells {
             return None;
         }
-        let notice = waiting.notices.pop_front()?;
-        waiting.somebody_tells = true;
+        let notice = self.notices.pop_front()?;
+        self.somebody_tells = true;
         Some(notice)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn told(&mut self) {
+        self.somebody_tells = false;
+    }
+}
+
+/// Tells each listener of `notice`. To be called without any lock.
+pub(crate) fn tell(listeners: &[Arc<dyn Listener>], circuit: &str, notice: &Notice) {
+    for listener in listeners {
+        // A listener that panics must neither lose the others' news nor harm the call that made it.
+        let _ = catch_unwind(AssertUnwindSafe(|| match notice {
+            Notice::Transition(transition) => listener.on_transition(circuit, transition),
+            Notice::WouldTrip { why, .. } => listener.on_would_trip(circuit, why),
+        }));
     }
 }

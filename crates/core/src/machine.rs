@@ -33,6 +33,7 @@ mod step;
 mod transition;
 
 pub use step::step;
+pub(crate) use transition::explain;
 pub use transition::{Cause, Transition, Trip};
 
 /// One circuit between two events.

@@ -77,6 +77,24 @@ impl Tally {
         }
     }
 
+    /// Whether `threshold` was measured.
+    pub fn has(&self, threshold: Duration) -> bool {
+        self.thresholds.as_slice().binary_search(&threshold).is_ok()
+    }
+
+    /// The lowest threshold.
+    pub(crate) fn lowest(&self) -> Option<Duration> {
+        self.thresholds.as_slice().first().copied()
+    }
+
+    /// Takes the counts of another tally for the thresholds of this one.
+    pub(crate) fn fill_from(&mut self, other: &Tally) {
+        let thresholds = self.thresholds;
+        for (count, threshold) in self.counts.iter_mut().zip(thresholds.as_slice()) {
+            *count = other.get(*threshold);
+        }
+    }
+
     /// Each threshold, ascending, with the calls that reached it.
     pub fn iter(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         self.thresholds.as_slice().iter().copied().zip(self.counts)
@@ -137,12 +155,12 @@ impl Metrics {
 
     /// The share of failures, from 0 to 1.
     pub fn failure_rate(&self) -> Option<f64> {
-        self.share(self.failures)
+        share(self.failures, self.total)
     }
 
     /// The share of calls that took at least `threshold`, from 0 to 1.
     pub fn slow_rate(&self, threshold: Duration) -> Option<f64> {
-        self.share(self.slow.get(threshold))
+        share(self.slow.get(threshold), self.total)
     }
 
     /// The mean duration of the counted calls.
@@ -150,9 +168,22 @@ impl Metrics {
         let nanos = self.total_duration.as_nanos().checked_div(u128::from(self.total))?;
         Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
+}
 
+/// How much of `total` is `part`; `None` of nothing.
+pub(crate) fn share(part: u64, total: u64) -> Option<f64> {
     // The quotient is rounded once, so that 7 of 100 equals the literal 0.07; a product would not be.
-    fn share(&self, part: u64) -> Option<f64> {
-        (self.total > 0).then(|| part as f64 / self.total as f64)
+    (total > 0).then(|| part as f64 / total as f64)
+}
+
+/// Whether `part` is at least the share `ratio` of `total`, as [`share`] says; nothing is no share of anything.
+#[inline]
+pub(crate) fn reaches(part: u64, total: u64, ratio: f64) -> bool {
+    // A division takes several times as long as a product, and is needed only where the product is in doubt.
+    let limit = ratio * total as f64;
+    let part_is = part as f64;
+    if part_is < limit * 0.999_999 {
+        return false;
     }
+    share(part, total).is_some_and(|share| share >= ratio)
 }

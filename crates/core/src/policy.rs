@@ -32,6 +32,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod explain;
+mod figures;
 mod permit;
 mod recovery;
 mod retry;
@@ -40,6 +41,7 @@ mod tracker;
 mod tripper;
 mod window;
 
+pub(crate) use figures::Counts;
 pub use permit::{Permit, PermitPolicy};
 pub use recovery::{Decision, Recovery, RecoveryContext, RecoveryPolicy};
 pub use retry::{AskContext, Deadline, Next, Retry, RetryContext, RetryPolicy};
@@ -48,6 +50,7 @@ pub use tripper::{
     TripCondition, TripContext, Tripper, avg_latency, closed, failure_rate, failure_streak,
     failures, half_open, in_flight_over, min_requests, slow_rate,
 };
+pub(crate) use window::Held;
 pub use window::{CountCounter, Counter, TimeCounter, Window, WindowPolicy};
 
 /// A policy that can be written down but not meant: a ratio above 1, a window of nothing.

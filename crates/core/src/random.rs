@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where random numbers come from. They spread load; nothing secret is made of them.
@@ -45,5 +45,16 @@ impl Random for SeededRandom {
         mixed ^= mixed >> 31;
         // The 53 highest bits are what an f64 can hold exactly.
         (mixed >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// Hashes what callers send with a secret of this process (the standard library's SipHash), so that nobody outside can make
+/// keys that collide.
+#[derive(Debug, Default)]
+pub(crate) struct SecretHash(RandomState);
+
+impl SecretHash {
+    pub(crate) fn of(&self, key: &(impl Hash + ?Sized)) -> u64 {
+        self.0.hash_one(key)
     }
 }

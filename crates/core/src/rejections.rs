@@ -4,7 +4,7 @@
 //! `E`. So the code that makes a rejected `CallError<E>`, which does know it, leaves a test for that type here first.
 
 use std::any::{Any, TypeId};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
@@ -33,11 +33,26 @@ thread_local! {
         const { RefCell::new(Known { tested: Vec::new(), plain: Vec::new(), count: 0 }) };
 }
 
+thread_local! {
+    /// The type that was last found to have no test, and how many tests there were.
+    static LATEST: Cell<Option<(TypeId, usize)>> = const { Cell::new(None) };
+    /// The type that was last found to have one.
+    static RECOGNISED: Cell<Option<TypeId>> = const { Cell::new(None) };
+}
+
 /// From now on a rejected `CallError<E>` is recognised.
+#[inline]
 pub(crate) fn recognise<E: 'static>() {
+    if RECOGNISED.get() != Some(TypeId::of::<CallError<E>>()) {
+        recognise_newly::<E>();
+    }
+}
+
+fn recognise_newly<E: 'static>() {
     let id = TypeId::of::<CallError<E>>();
     // A destructor that runs while the thread ends may find the list gone; then the shared table is asked.
     let known = KNOWN.try_with(|known| known.borrow().tested.contains(&id)).unwrap_or(false);
+    RECOGNISED.set(Some(id));
     if known {
         return;
     }
@@ -58,10 +73,12 @@ fn test_of(id: TypeId) -> Option<Test> {
     let count = COUNT.load(Ordering::Acquire);
     let is_plain = |known: &Known| known.count == count && known.plain.contains(&id);
     if KNOWN.try_with(|known| is_plain(&known.borrow())).unwrap_or(false) {
+        LATEST.set(Some((id, count)));
         return None;
     }
     let test = TESTS.read().unwrap_or_else(PoisonError::into_inner).get(&id).copied();
     if test.is_none() {
+        LATEST.set(Some((id, count)));
         let _ = KNOWN.try_with(|known| known.borrow_mut().remember_plain(id, count));
     }
     test
@@ -78,7 +95,14 @@ impl Known {
 }
 
 /// Whether `error` is a [`Rejected`], a rejected [`CallError`], or a box or an `io::Error` that stems from one.
-pub(crate) fn is_rejection(error: &dyn Any) -> bool {
+#[inline]
+pub(crate) fn is_rejection<E: 'static>(error: &E) -> bool {
+    // Most threads see one type of error most of the time.
+    LATEST.get() != Some((TypeId::of::<E>(), COUNT.load(Ordering::Acquire)))
+        && is_any_rejection(error)
+}
+
+fn is_any_rejection(error: &dyn Any) -> bool {
     if error.is::<Rejected>() {
         return true;
     }

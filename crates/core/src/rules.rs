@@ -26,6 +26,8 @@ pub struct Rules {
     draft: RulesBuilder,
     measures: Measures,
     times_calls: bool,
+    falls_from: Option<u64>,
+    counts_only: bool,
 }
 
 impl Default for Rules {
@@ -122,6 +124,17 @@ impl Rules {
             ("probe_timeout", format_duration(self.probe_timeout()).to_string()),
             ("cancelled_after", cancelled_after),
         ]
+    }
+
+    /// As [`Tripper::falls_from`].
+    pub(crate) fn falls_from(&self) -> Option<u64> {
+        self.falls_from
+    }
+
+    /// Whether all that is measured is how many calls there were, how many of them failed, and how many in a row.
+    #[inline]
+    pub(crate) fn counts_only(&self) -> bool {
+        self.counts_only
     }
 
     /// Whether calls are timed at all. If not, a closed circuit with a count window reads no clock.
@@ -252,7 +265,10 @@ impl RulesBuilder {
             || !measures.slow.is_empty()
             || !measures.hanging.is_empty()
             || self.cancelled_after.is_some();
-        Ok(Rules { draft: self, measures, times_calls })
+        let falls_from = self.tripper.falls_from();
+        let counts_only =
+            measures == Measures::default() && !matches!(self.window, Window::Custom(_));
+        Ok(Rules { draft: self, measures, times_calls, falls_from, counts_only })
     }
 
     fn check_slots(&self) -> Result<(), InvalidPolicy> {

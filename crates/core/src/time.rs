@@ -31,6 +31,12 @@ impl Moment {
         self.0
     }
 
+    /// The moment `nanos` nanoseconds after this.
+    #[inline]
+    pub(crate) const fn later(self, nanos: u64) -> Self {
+        Moment(self.0.saturating_add(nanos))
+    }
+
     /// How long after `earlier` this is; zero if it is not after it.
     pub const fn since(self, earlier: Moment) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -190,12 +196,11 @@ mod system {
         Duration::from_nanos(2 * nanos_between(Timespec { tv_sec: 0, tv_nsec: 0 }, tick))
     }
 
-    /// Nanoseconds from `earlier` to `later`; zero if that was not later. Good for 292 years.
+    /// Nanoseconds from `earlier` to `later`; zero if that was not later. Good for 292 years since the machine started.
     #[inline]
     pub(super) fn nanos_between(earlier: Reading, later: Reading) -> u64 {
-        let seconds = later.tv_sec.saturating_sub(earlier.tv_sec);
-        let nanos = later.tv_nsec.saturating_sub(earlier.tv_nsec);
-        seconds.saturating_mul(1_000_000_000).saturating_add(nanos).max(0).unsigned_abs()
+        let nanos = |at: Reading| at.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(at.tv_nsec);
+        nanos(later).wrapping_sub(nanos(earlier)).max(0).unsigned_abs()
     }
 }
 
@@ -252,9 +257,10 @@ impl ManualClock {
         ManualClock::default()
     }
 
-    /// Moves the clock forward by `duration`, for everyone who shares it.
+    /// Moves the clock forward by `duration`, for everyone who shares it; never beyond [`Moment::FAR`].
     pub fn advance(&self, duration: Duration) {
-        self.nanos.fetch_add(saturating_nanos(duration), Ordering::SeqCst);
+        let later = |nanos: u64| Some(nanos.saturating_add(saturating_nanos(duration)));
+        let _ = self.nanos.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
     }
 }
 

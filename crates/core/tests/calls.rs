@@ -178,7 +178,7 @@ fn a_panic_in_an_async_call_or_in_a_judge_is_a_failure() {
     assert_eq!((counted(breaker.info().totals), breaker.state()), ("failure", State::Open));
 
     let breaker = closed();
-    let judge = |_: Result<&(), &()>| panic!("meant");
+    let judge = |_: Result<&(), &()>| -> Outcome { panic!("meant") };
     let panicked = catch_unwind(AssertUnwindSafe(|| breaker.call_judged_by(|| Ok(()), judge)));
     assert!(panicked.is_err());
     assert_eq!(counted(breaker.info().totals), "failure");

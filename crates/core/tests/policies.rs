@@ -257,6 +257,8 @@ fn a_service_may_ask_for_more_time_within_bounds() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn jitter_stays_within_its_share_and_below_max(
         jitter in 0.0..1.0f64,

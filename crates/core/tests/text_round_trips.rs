@@ -66,6 +66,8 @@ fn tracker() -> impl Strategy<Value = Tracker> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn every_duration_reads_back(nanos in any::<u64>(), exact in duration()) {
         for duration in [Duration::from_nanos(nanos), exact] {

@@ -188,6 +188,8 @@ fn outcomes() -> impl Strategy<Value = Vec<(bool, Duration, i64)>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_count_window_equals_its_twin(
         size in prop_oneof![1..5u32, 60..70u32, 1..400u32],

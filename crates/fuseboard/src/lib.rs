@@ -20,12 +20,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The [`guide`] has a page for each choice: window, tripper, timeout, the order among retry, timeout and breaker, one
+//! circuit for each shard, and what a breaker cannot do. If you know another breaker, begin with its page in
+//! [`guide::from_elsewhere`].
+//!
 //! # How it behaves
 //!
 //! A *closed* circuit lets every call through and counts what it comes to in a [window](policy::Window). When its
 //! [tripper](policy::Tripper) holds over that window, the circuit *opens*: calls are rejected at once, and the rejection
 //! says when to come back. The first call after the [retry](policy::Retry) deadline finds the circuit *half open*: a few
-//! calls go through as probes, under leases, and the [recovery](policy::Recovery) rule closes it or opens it again.
+//! calls go through as probes, under leases, and the [recovery](policy::Recovery) rule closes it or opens it again. An
+//! operator can [pin](Pin) other states.
 //!
 //! What you may rely on:
 //!
@@ -34,9 +39,20 @@
 //! - Exactly one thread makes a transition, and listeners hear of each once, in order, outside every lock.
 //! - Time is monotonic and can be replaced, as can randomness: tests move a [`time::ManualClock`] instead of sleeping.
 //!
-//! # Saying it in text
+//! # The doors
 //!
-//! Every policy has a text form, the same in code, configuration and logs:
+//! | your code is | it takes |
+//! |---|---|
+//! | a closure, blocking or async | [`CircuitBreaker::call`], [`CircuitBreaker::call_async`] |
+//! | a function or method | `#[circuit_breaker("payments")]` |
+//! | blocking, and fits into no closure | a [`Guard`], from [`CircuitBreaker::enter`] |
+//! | a call that begins here and ends elsewhere | a [`Ticket`], from [`CircuitBreaker::try_acquire`] |
+//! | a Tower service, a response body, a stream | `fuseboard::tower` |
+//! | calls to many hosts, shards or tenants | [`Keyed`] |
+//!
+//! # Policies have a text form
+//!
+//! It is the same in code, configuration and logs:
 //!
 //! ```
 //! use fuseboard::Rules;
@@ -52,38 +68,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # When a call is not made, or fails
+//! # Features
 //!
-//! ```
-//! use fuseboard::CircuitBreaker;
-//!
-//! let prices = CircuitBreaker::builder("prices").build()?;
-//! let fetch = || Err::<u32, _>("connection refused");
-//!
-//! // A fallback is given any error; `call_or_else` answers rejections only.
-//! let price = prices.call_with_fallback(fetch, |_error| 100);
-//! let price_or_error = prices.call_or_else(fetch, |_rejected| Ok(100));
-//! assert_eq!((price, price_or_error), (100, Err("connection refused")));
-//! # Ok::<(), fuseboard::BuildError>(())
-//! ```
-//!
-//! # Operating it
-//!
-//! ```
-//! use fuseboard::{CircuitBreaker, Pin, State};
-//! use std::time::Duration;
-//!
-//! let payments = CircuitBreaker::builder("payments").build()?;
-//! payments.force_open(Pin::by("ops").because("migration").lasting(Duration::from_secs(3600)));
-//! assert_eq!(payments.state(), State::ForcedOpen);
-//! assert_eq!(payments.info().why().as_deref(), Some("pinned by ops: migration"));
-//! payments.auto();
-//! assert_eq!(payments.state(), State::HalfOpen, "calls go through again, carefully");
-//! # Ok::<(), fuseboard::BuildError>(())
-//! ```
+//! | feature | adds |
+//! |---|---|
+//! | `macros`, on by default | `#[circuit_breaker]` |
+//! | `tower` | `fuseboard::tower`: layer, classifiers, watched bodies and streams |
+//! | `tracing`, `metrics`, `opentelemetry`, `webhook`, `broadcast` | [listeners] of that kind |
 
 pub use fuseboard_core::*;
 
-mod elsewhere;
+pub mod global;
+pub mod guide;
+pub mod listeners;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod marked;
 
-pub use elsewhere::Elsewhere;
+pub use listeners::Elsewhere;
+
+#[cfg(feature = "tower")]
+pub use fuseboard_tower as tower;
+
+#[cfg(feature = "macros")]
+#[doc = include_str!("circuit_breaker.md")]
+pub use fuseboard_macros::circuit_breaker;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use super::{CircuitBreaker, Inner, Published, Shared};
+use super::{CircuitBreaker, Common, Inner, Published, Shared};
 use crate::engine::Engine;
 use crate::error::{BuildError, InvalidName};
-use crate::listener::{Listener, Listeners};
+use crate::listener::Listener;
 use crate::names::Registration;
 use crate::random::{Random, SeededRandom};
 use crate::rules::Rules;
@@ -25,10 +25,8 @@ use crate::time::{Clock, SystemClock};
 /// ```
 pub struct Builder {
     name: String,
-    rules: Rules,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-    listeners: Vec<Arc<dyn Listener>>,
+    rules: Arc<Rules>,
+    common: Arc<Common>,
 }
 
 impl fmt::Debug for Builder {
@@ -41,31 +39,39 @@ impl Builder {
     pub(super) fn new(name: String) -> Self {
         Builder {
             name,
-            rules: Rules::default(),
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(SeededRandom::from_entropy()),
-            listeners: Vec::new(),
+            rules: Arc::default(),
+            common: Arc::new(Common {
+                clock: Arc::new(SystemClock::new()),
+                random: Arc::new(SeededRandom::from_entropy()),
+                listeners: Vec::new(),
+            }),
         }
     }
 
-    /// Sets the circuit's policies.
+    /// Uses what other breakers use, too.
+    pub(crate) fn common(mut self, common: Arc<Common>) -> Self {
+        self.common = common;
+        self
+    }
+
+    /// Sets the circuit's policies: its own, or an [`Arc`] that circuits share.
     #[must_use]
-    pub fn rules(mut self, rules: Rules) -> Self {
-        self.rules = rules;
+    pub fn rules(mut self, rules: impl Into<Arc<Rules>>) -> Self {
+        self.rules = rules.into();
         self
     }
 
     /// Replaces the operating system's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        Arc::make_mut(&mut self.common).clock = clock;
         self
     }
 
     /// Replaces the source of random numbers.
     #[must_use]
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
+        Arc::make_mut(&mut self.common).random = random;
         self
     }
 
@@ -78,7 +84,7 @@ impl Builder {
     /// Adds a listener that others share.
     #[must_use]
     pub fn shared_listener(mut self, listener: Arc<dyn Listener>) -> Self {
-        self.listeners.push(listener);
+        Arc::make_mut(&mut self.common).listeners.push(listener);
         self
     }
 
@@ -89,21 +95,12 @@ impl Builder {
     /// [`BuildError::Name`] if no circuit can have that name.
     pub fn build(self) -> Result<CircuitBreaker, BuildError> {
         InvalidName::check(&self.name)?;
-        let name: Arc<str> = self.name.into();
-        let rules = Arc::new(self.rules);
-        let engine = Engine::new(Arc::clone(&rules), self.clock.now());
-        let inner = Inner::new(engine);
+        let Builder { name, rules, common } = self;
+        let (name, lag): (Arc<str>, _) = (name.into(), common.clock.lag());
         let registration = Registration::of(Arc::clone(&name));
-        let shared = Shared {
-            published: Published::new(registration.id().number(), &rules, self.clock.lag()),
-            registration,
-            name,
-            rules,
-            clock: self.clock,
-            random: self.random,
-            listeners: Listeners::new(self.listeners),
-            inner: Mutex::new(inner),
-        };
+        let published = Published::new(registration.id().number(), &rules, lag);
+        let inner = Mutex::new(Inner::new(Engine::new(rules, common.clock.now())));
+        let shared = Shared { published, name, registration, common, inner };
         Ok(CircuitBreaker { shared: Arc::new(shared) })
     }
 }

@@ -3,18 +3,32 @@
 use std::any::{Any, type_name};
 use std::error::Error;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use super::cells::Cell;
-use super::mine::with_mine;
+use super::mine::{with_first, with_mine};
 use super::ticket::Admitted;
 use super::word::Word;
 use super::{CircuitBreaker, Shared};
 use crate::engine::Admission;
 use crate::error::{CallError, Rejected};
 use crate::outcome::{Failure, Judgement, Outcome};
-use crate::policy::Seen;
+use crate::policy::{Classifier, Seen};
 use crate::rejections::{is_rejection, recognise};
+use crate::time::Moment;
+
+/// What a call came to, in two words that travel well.
+type Judged = (Outcome, Option<Failure>);
+
+/// A call, and what judges its result.
+type Work<C, J> = (C, J);
+
+impl From<Judgement> for Judged {
+    fn from(Judgement { outcome, failure }: Judgement) -> Self {
+        (outcome, failure)
+    }
+}
 
 impl CircuitBreaker {
     /// Makes the call if the circuit lets it through, and counts what it comes to.
@@ -30,68 +44,109 @@ impl CircuitBreaker {
         &self,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, CallError<E>> {
-        let mut call = Some(call);
-        let word = self.shared.published.word();
-        let made = match word.is_idle() {
-            true => with_mine(self.shared.published.number, |cell| {
-                call.take().map(|call| self.call_idle(call, word, cell))
-            }),
-            false => None,
-        };
-        let result = match (made.flatten(), call) {
-            (Some(result), _) => result,
-            (None, Some(call)) => self.call_asked(call)?,
-            (None, None) => unreachable!("a call that was made has a result"),
-        };
-        result.map_err(CallError::Failed)
-    }
-
-    /// Makes a call while the circuit is closed and nothing but a failure could change that.
-    #[inline]
-    fn call_idle<T: 'static, E: 'static>(
-        &self,
-        call: impl FnOnce() -> Result<T, E>,
-        word: Word,
-        cell: &Cell,
-    ) -> Result<T, E> {
-        cell.admit();
-        let admission = Admission::at_ease(word.generation(), None);
-        let (result, judged) = self.unwinding(&admission, || {
-            let result = call();
-            // While the circuit is idle every result is a success.
-            let judged = result.as_ref().err().map(|error| self.judged(Err::<&T, _>(error)));
-            (result, judged)
-        });
-        match judged {
-            None if self.shared.published.word() == word => cell.settle(word.generation()),
-            None => self.shared.settle_locked(&admission, Outcome::Success, None),
-            Some((outcome, failure)) => self.shared.settle_locked(&admission, outcome, failure),
+        let result = self.make(call, |result| self.judged(result));
+        if let Err(CallError::Rejected(_)) = &result {
+            recognise::<E>();
         }
         result
     }
 
-    /// Makes a call if the circuit, which has to be asked, lets it through.
-    fn call_asked<T: 'static, E: 'static>(
+    /// Makes a call if the circuit lets it through, and counts what `judge` makes of its result.
+    #[inline(always)]
+    fn make<T, E>(
         &self,
         call: impl FnOnce() -> Result<T, E>,
-    ) -> Result<Result<T, E>, CallError<E>> {
-        let admission = self.shared.admit()?;
-        let (result, (outcome, failure)) = self.unwinding(&admission, || {
-            let result = call();
-            let judged = self.judged(result.as_ref());
-            (result, judged)
-        });
-        self.shared.settle(&admission, outcome, failure);
-        Ok(result)
+        judge: impl FnOnce(Result<&T, &E>) -> Judged,
+    ) -> Result<T, CallError<E>> {
+        let mut work = Some((call, judge));
+        let word = self.shared.published.word();
+        if word.is_idle() {
+            let make =
+                |cell: &Cell| work.take().map(|work| self.make_at_ease(work, word, None, cell));
+            if let Some(Some(result)) = with_first(self.shared.number(), make) {
+                return result.map_err(CallError::Failed);
+            }
+        }
+        if word.is_rejecting()
+            && let Some(rejected) = self.shared.reject_at_ease(word)
+        {
+            return Err(CallError::Rejected(rejected));
+        }
+        match work {
+            Some(work) if word.is_quiet() => self.make_quietly(work, word),
+            Some(work) => self.make_asked(work),
+            None => unreachable!("a call that was made has a result"),
+        }
     }
 
-    /// Makes a call and has it judged; a panic in either is a failure.
-    #[inline]
-    fn unwinding<R>(&self, admission: &Admission, call: impl FnOnce() -> R) -> R {
-        let unwinding = Unwinding(&self.shared, *admission);
+    /// Makes a call while the circuit is closed, and nothing but a failure or a slow success could change that for a while.
+    #[inline(never)]
+    fn make_quietly<T, E>(
+        &self,
+        work: Work<impl FnOnce() -> Result<T, E>, impl FnOnce(Result<&T, &E>) -> Judged>,
+        word: Word,
+    ) -> Result<T, CallError<E>> {
+        let mut work = Some(work);
+        let make = |cell: &Cell| {
+            let started = self.shared.started();
+            work.take().map(|work| self.make_at_ease(work, word, started, cell))
+        };
+        if let Some(Some(result)) = with_first(self.shared.number(), make) {
+            return result.map_err(CallError::Failed);
+        }
+        match work {
+            Some(work) => self.make_asked(work),
+            None => unreachable!("a call that was made has a result"),
+        }
+    }
+
+    /// Makes a call that the circuit admits without being asked.
+    #[inline(always)]
+    fn make_at_ease<T, E>(
+        &self,
+        (call, judge): Work<impl FnOnce() -> Result<T, E>, impl FnOnce(Result<&T, &E>) -> Judged>,
+        word: Word,
+        started: Option<Moment>,
+        cell: &Cell,
+    ) -> Result<T, E> {
+        cell.admit();
+        let admission = AtEase { shared: &self.shared, word, started };
         let result = call();
-        std::mem::forget(unwinding);
+        let (outcome, failure) = judge(result.as_ref());
+        let AtEase { word, started, .. } = *ManuallyDrop::new(admission);
+        if outcome == Outcome::Success && self.shared.is_still(word, started) {
+            cell.settle(word.generation());
+        } else {
+            self.settle_after(word, started, outcome, failure);
+        }
         result
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle_after(
+        &self,
+        word: Word,
+        started: Option<Moment>,
+        outcome: Outcome,
+        failure: Option<Failure>,
+    ) {
+        let admission = Admission::at_ease(word.generation(), started);
+        self.shared.settle_locked(&admission, outcome, failure);
+    }
+
+    /// Makes a call if the circuit, which has to be asked, lets it through.
+    #[cold]
+    fn make_asked<T, E>(
+        &self,
+        (call, judge): Work<impl FnOnce() -> Result<T, E>, impl FnOnce(Result<&T, &E>) -> Judged>,
+    ) -> Result<T, CallError<E>> {
+        let admission = self.shared.admit().map_err(CallError::Rejected)?;
+        let admitted = Admitted::staying(&self.shared, admission);
+        let result = call();
+        let (outcome, failure) = judge(result.as_ref());
+        admitted.settle(outcome, failure);
+        result.map_err(CallError::Failed)
     }
 
     /// As [`call`](Self::call), for an async call.
@@ -111,23 +166,59 @@ impl CircuitBreaker {
     where
         F: Future<Output = Result<T, E>>,
     {
+        let result = self.make_async(call, |result| self.judged(result)).await;
+        if let Err(CallError::Rejected(_)) = &result {
+            recognise::<E>();
+        }
+        result
+    }
+
+    /// As [`call_async`](Self::call_async), but `judge` says what the call came to, and its types may borrow.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`call_async`](Self::call_async).
+    pub async fn call_async_judged_by<T, E, F, J: Into<Judgement>>(
+        &self,
+        call: impl FnOnce() -> F,
+        judge: impl FnOnce(Result<&T, &E>) -> J,
+    ) -> Result<T, CallError<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        self.make_async(call, |result| judge(result).into().into()).await
+    }
+
+    #[inline]
+    async fn make_async<T, E, F>(
+        &self,
+        call: impl FnOnce() -> F,
+        judge: impl FnOnce(Result<&T, &E>) -> Judged,
+    ) -> Result<T, CallError<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
         let word = self.shared.published.word();
-        let number = self.shared.published.number;
+        let number = self.shared.number();
         let idle = word.is_idle() && with_mine(number, Cell::admit).is_some();
         let admission = match idle {
             true => Admission::at_ease(word.generation(), None),
-            false => self.shared.admit()?,
+            false => self.shared.admit().map_err(CallError::Rejected)?,
         };
         let admitted = Admitted::new(&self.shared, admission);
         let result = call().await;
-        if idle && result.is_ok() && self.shared.published.word() == word {
+        let (outcome, failure) = judge(result.as_ref());
+        if idle && outcome == Outcome::Success && self.shared.published.word() == word {
             let settled = with_mine(number, |cell| cell.settle(word.generation()));
             if settled.is_some() {
                 admitted.settled_elsewhere();
                 return result.map_err(CallError::Failed);
             }
         }
-        let (outcome, failure) = self.judged(result.as_ref());
         admitted.settle(outcome, failure);
         result.map_err(CallError::Failed)
     }
@@ -150,19 +241,12 @@ impl CircuitBreaker {
     /// assert_eq!((hits, breaker.info().totals.failure), (Ok(Vec::new()), 1));
     /// # Ok::<(), fuseboard_core::BuildError>(())
     /// ```
-    pub fn call_judged_by<T, E>(
+    pub fn call_judged_by<T, E, J: Into<Judgement>>(
         &self,
         call: impl FnOnce() -> Result<T, E>,
-        judge: impl FnOnce(Result<&T, &E>) -> Outcome,
+        judge: impl FnOnce(Result<&T, &E>) -> J,
     ) -> Result<T, CallError<E>> {
-        let admission = self.shared.admit().map_err(CallError::Rejected)?;
-        let (result, outcome) = self.unwinding(&admission, || {
-            let result = call();
-            let outcome = judge(result.as_ref());
-            (result, outcome)
-        });
-        self.shared.settle(&admission, outcome, None);
-        result.map_err(CallError::Failed)
+        self.make(call, |result| judge(result).into().into())
     }
 
     /// As [`call`](Self::call); any error, a rejection too, is given to `fallback`, whose value is the result.
@@ -242,36 +326,42 @@ impl CircuitBreaker {
     }
 
     #[inline]
-    fn judged<T: 'static, E: 'static>(&self, result: Result<&T, &E>) -> (Outcome, Option<Failure>) {
-        let classifier = self.rules().classifier();
+    fn judged<T: 'static, E: 'static>(&self, result: Result<&T, &E>) -> Judged {
         match result {
-            Ok(_) if classifier.takes_values_for_successes() => (Outcome::Success, None),
-            Ok(value) => (classifier.classify(&Seen::value(value)), None),
-            Err(error) => {
-                let seen = match is_rejection(error) {
-                    true => {
-                        // It goes on as a `CallError<E>`, which the next breaker must know.
-                        recognise::<E>();
-                        Seen::rejection(error)
-                    }
-                    false => Seen::error(error),
-                };
-                match classifier.classify(&seen) {
-                    Outcome::Failure => (Outcome::Failure, Some(describe(error))),
-                    outcome => (outcome, None),
-                }
-            }
+            Ok(_) if self.shared.published.habits().plain() => (Outcome::Success, None),
+            Ok(value) => (self.shared.classify(&Seen::value(value)), None),
+            Err(error) => self.judged_error(error),
         }
+    }
+
+    fn judged_error<E: 'static>(&self, error: &E) -> Judged {
+        let rejection = is_rejection(error);
+        if rejection {
+            // It goes on as a `CallError<E>`, which the next breaker must know.
+            recognise::<E>();
+        }
+        let outcome = match (self.shared.published.habits().plain(), rejection) {
+            (true, rejection) => Classifier::plain_error(rejection),
+            (false, true) => self.shared.classify(&Seen::rejection(error)),
+            (false, false) => self.shared.classify(&Seen::error(error)),
+        };
+        (outcome, (outcome == Outcome::Failure).then(|| describe(error)))
     }
 }
 
-/// Is dropped only if the call unwinds.
-struct Unwinding<'a>(&'a Arc<Shared>, Admission);
+/// A call that was admitted without the circuit being asked. It is dropped only if the call, or a look at what it came to,
+/// unwinds.
+struct AtEase<'a> {
+    shared: &'a Arc<Shared>,
+    word: Word,
+    started: Option<Moment>,
+}
 
-impl Drop for Unwinding<'_> {
+impl Drop for AtEase<'_> {
     #[cold]
     fn drop(&mut self) {
-        self.0.abandon(&self.1, true);
+        let admission = Admission::at_ease(self.word.generation(), self.started);
+        self.shared.abandon(&admission, true);
     }
 }
 

@@ -16,9 +16,13 @@ use crate::sync::{AtomicU64, Ordering};
 mod model;
 
 /// One thread's counts for one breaker. All of them only grow.
+///
+/// Behind the two counts of an [`Arc`], and with an allocator that aligns to 16 bytes, the four that every call writes
+/// have no neighbours in their cache lines but these spaces and the start of the same allocation.
 #[derive(Debug, Default)]
-#[repr(align(64))]
+#[repr(C)]
 pub(super) struct Cell {
+    _before: [u64; 4],
     /// Successes counted here, ever.
     settled: AtomicU64,
     /// The generation that the latest of them belong to.
@@ -27,6 +31,7 @@ pub(super) struct Cell {
     mark: AtomicU64,
     admitted: AtomicU64,
     rejected: AtomicU64,
+    _after: [u64; 4],
 }
 
 /// Only the owner writes, so that it may read and then write without anything in between.
@@ -57,6 +62,17 @@ impl Cell {
         }
         grow(&self.settled, Ordering::Release);
     }
+
+    /// Successes, and those of them that belong to `generation`.
+    #[inline]
+    fn successes(&self, generation: u64) -> (u64, u64) {
+        // In this order: a success of this generation that is read here was marked with it before.
+        let settled = self.settled.load(Ordering::Acquire);
+        match self.generation.load(Ordering::Acquire) == generation {
+            true => (settled, settled.saturating_sub(self.mark.load(Ordering::Relaxed))),
+            false => (settled, 0),
+        }
+    }
 }
 
 /// What some cells come to.
@@ -76,6 +92,10 @@ pub(super) struct Cells {
     cells: Vec<Arc<Cell>>,
     /// What the cells of threads that ended came to.
     ended: Counted,
+    /// Successes from cells that the engine was told of, ever.
+    pub(super) absorbed: u64,
+    /// Those of them that belong to the present generation.
+    absorbed_now: u64,
 }
 
 impl Cells {
@@ -88,12 +108,9 @@ impl Cells {
     pub(super) fn sum(&self, generation: u64) -> Counted {
         let mut sum = self.ended;
         for cell in &self.cells {
-            // In this order: a success of this generation that is read here was marked with it before.
-            let settled = cell.settled.load(Ordering::Acquire);
+            let (settled, current) = cell.successes(generation);
             sum.settled += settled;
-            if cell.generation.load(Ordering::Acquire) == generation {
-                sum.current += settled.saturating_sub(cell.mark.load(Ordering::Relaxed));
-            }
+            sum.current += current;
         }
         // After the settled ones: who was seen to settle is seen to have been admitted.
         for cell in &self.cells {
@@ -106,12 +123,35 @@ impl Cells {
     /// The generation is over: nothing is counted for it any more.
     pub(super) fn next_generation(&mut self) {
         self.ended.current = 0;
+        self.absorbed_now = 0;
+    }
+
+    /// The successes of `generation`, which is the circuit's, that nobody took yet. They are taken now.
+    pub(super) fn take_successes(&mut self, generation: u64) -> u64 {
+        let mut current = self.ended.current;
+        for cell in &self.cells {
+            current += cell.successes(generation).1;
+        }
+        self.take(current)
+    }
+
+    /// As [`take_successes`](Self::take_successes), with the sum that they are part of.
+    pub(super) fn take_sum(&mut self, generation: u64) -> (u64, Counted) {
+        let counted = self.sum(generation);
+        (self.take(counted.current), counted)
+    }
+
+    fn take(&mut self, current: u64) -> u64 {
+        let successes = current.saturating_sub(self.absorbed_now);
+        self.absorbed_now += successes;
+        self.absorbed += successes;
+        successes
     }
 
     /// Takes over the counts of a thread that ends.
     pub(super) fn hand_over(&mut self, cell: &Arc<Cell>, generation: u64) {
         self.cells.retain(|one| !Arc::ptr_eq(one, cell));
-        let alone = Cells { cells: vec![Arc::clone(cell)], ended: self.ended };
+        let alone = Cells { cells: vec![Arc::clone(cell)], ended: self.ended, ..Cells::default() };
         self.ended = alone.sum(generation);
         self.cells.shrink_to(self.cells.len() * 2);
     }

@@ -43,7 +43,7 @@ use crate::outcome::{Failure, Judgement, Outcome};
 #[must_use = "the call lasts as long as the guard"]
 pub struct Guard<'a> {
     breaker: &'a CircuitBreaker,
-    admitted: Option<Admitted<&'a Arc<Shared>>>,
+    admitted: Admitted<&'a Arc<Shared>>,
     seen: Judgement,
     stays: PhantomData<*const ()>,
 }
@@ -61,11 +61,12 @@ impl CircuitBreaker {
     /// # Errors
     ///
     /// [`Rejected`] if the circuit does not let the call through.
+    #[inline]
     pub fn enter(&self) -> Result<Guard<'_>, Rejected> {
         let admission = self.shared.admit()?;
         Ok(Guard {
             breaker: self,
-            admitted: Some(Admitted::new(&self.shared, admission)),
+            admitted: Admitted::new(&self.shared, admission),
             seen: Outcome::Success.into(),
             stays: PhantomData,
         })
@@ -79,41 +80,44 @@ impl Guard<'_> {
     /// # Errors
     ///
     /// The result's own.
+    #[inline]
     pub fn check<T: 'static, E: 'static>(&mut self, result: Result<T, E>) -> Result<T, E> {
         self.seen = self.breaker.judge(result.as_ref());
         result
     }
 
     /// The call did what it should.
+    #[inline]
     pub fn success(self) {
         self.settle(Outcome::Success);
     }
 
     /// The call failed. A `&str`, a `String` or a [`Failure`] says how.
+    #[inline]
     pub fn failure(self, failure: impl Into<Failure>) {
         self.settle(failure.into());
     }
 
     /// The call came to neither success nor failure.
+    #[inline]
     pub fn ignored(self) {
         self.settle(Outcome::Ignored);
     }
 
     /// The call came to what `judgement` says.
+    #[inline]
     pub fn settle(mut self, judgement: impl Into<Judgement>) {
         self.seen = judgement.into();
     }
 }
 
 impl Drop for Guard<'_> {
+    #[inline]
     fn drop(&mut self) {
-        let Some(admitted) = self.admitted.take() else { return };
-        if admitted.is_unwinding() {
-            // The ticket knows what that means.
-            return drop(admitted);
+        // One that unwinds is left to be dropped unsettled: that knows what a panic means.
+        if !self.admitted.is_unwinding() {
+            let failure = self.seen.failure.take();
+            self.admitted.settle_in_place(self.seen.outcome, failure);
         }
-        let Judgement { outcome, failure } =
-            std::mem::replace(&mut self.seen, Outcome::Success.into());
-        admitted.settle(outcome, failure);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Inner, Shared};
-use crate::machine::{Cause, Pin, Trip};
+use crate::machine::{Pin, Trip, explain};
 use crate::metrics::Metrics;
 use crate::outcome::Outcome;
 use crate::state::State;
@@ -103,7 +103,7 @@ pub struct Info {
 
 impl Info {
     pub(super) fn of(shared: &Shared, inner: &mut Inner, now: Moment) -> Self {
-        let counted = inner.absorb();
+        let counted = inner.absorb_all();
         let metrics = inner.engine.metrics(now);
         let circuit = inner.engine.circuit();
         Info {
@@ -116,7 +116,7 @@ impl Info {
             metrics,
             in_flight: inner.in_flight(&counted),
             totals: inner.totals(&counted),
-            last_error: inner.last_error.clone(),
+            last_error: inner.last_error.as_deref().cloned(),
             retry_after: circuit.retry_after(now),
             trip: circuit.trip().cloned(),
             pin: circuit.pin().map(|pin| PinInfo::of(pin, now)),
@@ -125,17 +125,8 @@ impl Info {
 
     /// Why the circuit is not closed, in a sentence for people; `None` if it is.
     pub fn why(&self) -> Option<String> {
-        if let Some(pin) = &self.pin {
-            let who = if pin.actor.is_empty() { "somebody" } else { &pin.actor };
-            let colon = if pin.reason.is_empty() { "" } else { ": " };
-            return Some(format!("pinned by {who}{colon}{}", pin.reason));
-        }
-        let trip = self.trip.as_ref()?;
-        Some(match (trip.cause, trip.why.as_str()) {
-            (Cause::Tripped, why) => why.to_owned(),
-            (cause, "") => cause.to_string(),
-            (cause, why) => format!("{cause}, after {why}"),
-        })
+        let pin = self.pin.as_ref().map(|pin| (pin.actor.as_str(), pin.reason.as_str()));
+        explain(pin, self.trip.as_deref())
     }
 }
 

@@ -1,10 +1,14 @@
 //! Finds the calling thread's [cell](super::cells) for a breaker: without a lock, and for most breakers without a search.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{self, OnceCell, RefCell};
+use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
 use super::Shared;
 use super::cells::Cell;
+use crate::outcome::Outcome;
+use crate::policy::Seen;
+use crate::rules::Rules;
 
 /// The cells of one thread, by breaker.
 struct Mine {
@@ -16,7 +20,7 @@ struct Mine {
 /// The cells of breakers that found their place taken: an open hash table with linear probing, a power of two long and
 /// never full.
 struct Others {
-    places: Vec<Option<Place>>,
+    places: Vec<Option<Rc<Place>>>,
     used: usize,
 }
 
@@ -24,6 +28,13 @@ struct Place {
     breaker: u64,
     cell: Arc<Cell>,
     home: Weak<Shared>,
+    /// The rules as of the version that this thread saw last, if it needed them; away while they are in use.
+    rules: cell::Cell<Option<Box<Known>>>,
+}
+
+struct Known {
+    version: u64,
+    rules: Arc<Rules>,
 }
 
 const FIRST: usize = 64;
@@ -42,32 +53,32 @@ impl Mine {
     }
 
     #[cold]
-    fn search(&self, breaker: u64) -> Option<Arc<Cell>> {
+    fn search(&self, breaker: u64) -> Option<Rc<Place>> {
         self.others.borrow().find(breaker).cloned()
     }
 
     fn insert(&self, place: Place) {
         if let Err(place) = self.first(place.breaker).set(place) {
-            self.others.borrow_mut().insert(place);
+            self.others.borrow_mut().insert(Rc::new(place));
         }
     }
 }
 
 impl Others {
-    fn find(&self, breaker: u64) -> Option<&Arc<Cell>> {
+    fn find(&self, breaker: u64) -> Option<&Rc<Place>> {
         let mask = self.places.len().wrapping_sub(1);
         let mut at = breaker as usize & mask;
         // An empty table has no place 0, a table that is not full has an empty place.
         while let Some(place) = self.places.get(at)?.as_ref() {
             if place.breaker == breaker {
-                return Some(&place.cell);
+                return Some(place);
             }
             at = (at + 1) & mask;
         }
         None
     }
 
-    fn insert(&mut self, place: Place) {
+    fn insert(&mut self, place: Rc<Place>) {
         if (self.used + 1) * 2 > self.places.len() {
             self.rebuild();
         }
@@ -83,8 +94,8 @@ impl Others {
     /// Makes room, and lets go of breakers that are gone.
     fn rebuild(&mut self) {
         let old = std::mem::take(&mut self.places);
-        let alive = |place: &Place| place.home.strong_count() > 0;
-        let kept: Vec<Place> = old.into_iter().flatten().filter(alive).collect();
+        let alive = |place: &Rc<Place>| place.home.strong_count() > 0;
+        let kept: Vec<Rc<Place>> = old.into_iter().flatten().filter(alive).collect();
         let length = ((kept.len() + 1) * 4).next_power_of_two();
         self.places.resize_with(length, || None);
         self.used = 0;
@@ -104,25 +115,62 @@ impl Drop for Place {
 /// What `with` makes of this thread's cell for `breaker`; `None` if it has none.
 #[inline]
 pub(super) fn with_mine<T>(breaker: u64, with: impl FnOnce(&Cell) -> T) -> Option<T> {
-    let found = MINE.try_with(|mine| match mine.first(breaker).get() {
-        Some(place) if place.breaker == breaker => Some(with(&place.cell)),
-        _ => mine.search(breaker).map(|cell| with(&cell)),
+    with_place(breaker, |place| with(&place.cell))
+}
+
+/// As [`with_mine`], but does not search: `None` also if the cell is not in the breaker's first place.
+#[inline]
+pub(super) fn with_first<T>(breaker: u64, with: impl FnOnce(&Cell) -> T) -> Option<T> {
+    let found = MINE.try_with(|mine| {
+        let place = mine.first(breaker).get()?;
+        (place.breaker == breaker).then(|| with(&place.cell))
     });
     found.ok().flatten()
 }
 
+#[inline]
+fn with_place<T>(breaker: u64, with: impl FnOnce(&Place) -> T) -> Option<T> {
+    let found = MINE.try_with(|mine| match mine.first(breaker).get() {
+        Some(place) if place.breaker == breaker => Some(with(place)),
+        _ => mine.search(breaker).map(|place| with(&place)),
+    });
+    found.ok().flatten()
+}
+
+impl Place {
+    /// What `with` makes of the rules, without a lock unless they changed since; `None` if the breaker is gone.
+    fn with_rules<T>(&self, version: u64, with: impl FnOnce(&Rules) -> T) -> Option<T> {
+        let known = self.rules.take().filter(|known| known.version == version);
+        let known = match known {
+            Some(known) => known,
+            None => Box::new(Known { version, rules: self.home.upgrade()?.rules() }),
+        };
+        let result = with(&known.rules);
+        self.rules.set(Some(known));
+        Some(result)
+    }
+}
+
 impl Shared {
+    /// What the circuit's trackers say of `seen`.
+    pub(super) fn classify(&self, seen: &Seen<'_>) -> Outcome {
+        let habits = self.published.habits();
+        let classify = |rules: &Rules| rules.classifier().classify(seen);
+        let known = with_place(self.number(), |place| place.with_rules(habits.version(), classify));
+        known.flatten().unwrap_or_else(|| classify(&self.rules()))
+    }
+
     /// Gives this thread a cell. A thread that is about to end gets none, and takes the lock for each call.
     pub(super) fn welcome(self: &Arc<Self>) {
-        let breaker = self.registration.id().number();
+        let breaker = self.number();
         if with_mine(breaker, |_| ()).is_some() {
             return;
         }
         let cell = Arc::new(Cell::default());
         let home = Arc::downgrade(self);
-        let place = Place { breaker, cell: Arc::clone(&cell), home };
+        let place = Place { breaker, cell: Arc::clone(&cell), home, rules: cell::Cell::default() };
         if MINE.try_with(|mine| mine.insert(place)).is_ok() {
-            self.lock().cells.add(cell);
+            self.lock().cells.get_or_insert_default().add(cell);
         }
     }
 
@@ -130,7 +178,9 @@ impl Shared {
     fn take_over(&self, cell: &Arc<Cell>) {
         self.change(|inner| {
             let generation = inner.engine.circuit().generation();
-            inner.cells.hand_over(cell, generation);
+            if let Some(cells) = &mut inner.cells {
+                cells.hand_over(cell, generation);
+            }
         });
     }
 }

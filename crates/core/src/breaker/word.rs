@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::habits::{Habits, slow_from};
 use crate::engine::Ease;
 use crate::machine::Cause;
 use crate::rules::Rules;
 use crate::sync::{AtomicU64, Ordering};
-use crate::time::Moment;
+use crate::time::{Moment, saturating_nanos};
 
 /// What the fast path may do in a generation. It decides nothing: it says for which events `step` would change nothing
 /// but counts, and the counts are kept in [cells](super::cells).
@@ -16,9 +17,9 @@ pub(super) enum Mode {
     Locked,
     /// Calls are admitted; their ends take the lock.
     Admits,
-    /// Calls are admitted, and quick successes are only counted.
+    /// Calls are admitted, and quick successes up to a time are only counted.
     Quiet,
-    /// As quiet; and calls are not timed, and every result is a success, so that no success needs a look.
+    /// As quiet, at any time; and calls are not timed, and every result is a success: no success needs a look.
     Idle,
     /// Calls are rejected until the deadline.
     Rejects,
@@ -60,6 +61,16 @@ impl Word {
     }
 
     #[inline]
+    pub(super) fn is_quiet(self) -> bool {
+        self.0 & ((1 << MODE_BITS) - 1) == 2
+    }
+
+    #[inline]
+    pub(super) fn is_rejecting(self) -> bool {
+        self.0 & ((1 << MODE_BITS) - 1) == 4
+    }
+
+    #[inline]
     pub(super) fn generation(self) -> u64 {
         self.0 >> (MODE_BITS + CAUSE_BITS)
     }
@@ -69,7 +80,7 @@ impl Word {
     }
 }
 
-/// The word of one circuit, and the deadline that belongs to it while it rejects.
+/// The word of one circuit, the times that belong to it, and what of the rules a call needs.
 ///
 /// It has a cache line of its own: everybody reads it, and what is beside it under the lock is written all the time.
 #[derive(Debug)]
@@ -77,20 +88,23 @@ impl Word {
 pub(super) struct Published {
     word: AtomicU64,
     since: AtomicU64,
-    deadline: AtomicU64,
+    until: AtomicU64,
+    /// The duration in nanoseconds from which a call is slow; `u64::MAX` if that does not matter.
+    slow: AtomicU64,
+    habits: AtomicU64,
     /// The breaker's number, which finds a thread's cell.
     pub(super) number: u64,
-    /// Whether calls are timed, or results looked at.
-    looks: bool,
-    /// How far the clock's coarse time may lag behind.
-    pub(super) lag: Duration,
+    /// How far the clock's coarse time may lag behind, in nanoseconds.
+    pub(super) lag: u64,
 }
 
 impl Published {
     pub(super) fn new(number: u64, rules: &Rules, lag: Duration) -> Self {
-        let looks = rules.times_calls() || !rules.classifier().takes_values_for_successes();
         let zero = || AtomicU64::new(0);
-        Published { word: zero(), since: zero(), deadline: zero(), number, looks, lag }
+        let habits = AtomicU64::new(Habits::new(rules, 0, lag).bits());
+        let slow = AtomicU64::new(slow_from(rules));
+        let lag = saturating_nanos(lag);
+        Published { word: zero(), since: zero(), until: zero(), slow, habits, number, lag }
     }
 
     /// What may be done now. What was published before by the thread that is heard here is seen.
@@ -99,35 +113,83 @@ impl Published {
         Word(self.word.load(Ordering::Acquire))
     }
 
+    #[inline]
+    pub(super) fn habits(&self) -> Habits {
+        Habits::from_bits(self.habits.load(Ordering::Acquire))
+    }
+
+    /// The duration in nanoseconds from which a call is slow; `u64::MAX` if that does not matter.
+    #[inline]
+    pub(super) fn slow(&self) -> u64 {
+        self.slow.load(Ordering::Acquire)
+    }
+
+    /// Until when the word holds that was read before.
+    #[inline]
+    pub(super) fn until(&self) -> Moment {
+        Moment::from_nanos(self.until.load(Ordering::Acquire))
+    }
+
     /// Since when and until when a word rejects; `None` if another word is in place by now.
     #[inline]
     pub(super) fn times_of(&self, word: Word) -> Option<(Moment, Moment)> {
-        let since = self.since.load(Ordering::Acquire);
-        let deadline = self.deadline.load(Ordering::Acquire);
+        let times = (Moment::from_nanos(self.since.load(Ordering::Acquire)), self.until());
         // Between two words that reject there is one that does not: the same word afterwards means that it was its own.
-        let times = (Moment::from_nanos(since), Moment::from_nanos(deadline));
         (self.word() == word).then_some(times)
     }
 
     /// Says what may be done from here on. To be called under the circuit's lock.
+    #[inline]
     pub(super) fn publish(&self, generation: u64, ease: Ease) {
-        let word = match ease {
-            Ease::Locked => Word::new(generation, Mode::Locked, 0),
-            Ease::Admits => Word::new(generation, Mode::Admits, 0),
-            Ease::Quiet if self.looks => Word::new(generation, Mode::Quiet, 0),
-            Ease::Quiet => Word::new(generation, Mode::Idle, 0),
-            Ease::Rejects { cause, .. } => Word::new(generation, Mode::Rejects, cause.number()),
+        let (mode, cause, times) = match ease {
+            Ease::Locked => (Mode::Locked, 0, None),
+            Ease::Admits => (Mode::Admits, 0, None),
+            Ease::Quiet { until } => (self.quiet(until), 0, Some((None, until))),
+            Ease::Rejects { since, until, cause } => {
+                (Mode::Rejects, cause.number(), Some((Some(since), until)))
+            }
         };
+        let word = Word::new(generation, mode, cause);
         // A store makes every reader fetch the line again, so what stays is not stored.
-        if self.word.load(Ordering::Relaxed) == word.0 {
+        let moves_on = self.word.load(Ordering::Relaxed) != word.0;
+        if let Some((since, until)) = times {
+            self.publish_times(generation, since, until, moves_on);
+        }
+        if moves_on {
+            self.word.store(word.0, Ordering::Release);
+        }
+    }
+
+    #[inline]
+    fn quiet(&self, until: Moment) -> Mode {
+        let habits = self.habits();
+        match until == Moment::FAR && !habits.timed() && habits.plain() {
+            true => Mode::Idle,
+            false => Mode::Quiet,
+        }
+    }
+
+    #[inline]
+    fn publish_times(&self, generation: u64, since: Option<Moment>, until: Moment, moves_on: bool) {
+        let began = since.map_or(self.since.load(Ordering::Relaxed), Moment::as_nanos);
+        if self.until() == until && self.since.load(Ordering::Relaxed) == began {
             return;
         }
-        if let Ease::Rejects { since, until, .. } = ease {
+        if moves_on {
             // Who sees these times sees that the word before it is over.
             self.word.store(Word::new(generation, Mode::Locked, 0).0, Ordering::Release);
-            self.since.store(since.as_nanos(), Ordering::Release);
-            self.deadline.store(until.as_nanos(), Ordering::Release);
         }
-        self.word.store(word.0, Ordering::Release);
+        self.since.store(began, Ordering::Release);
+        self.until.store(until.as_nanos(), Ordering::Release);
+    }
+
+    /// Says what other rules ask of a call. To be called under the circuit's lock, before the next word is published.
+    pub(super) fn reconfigure(&self, rules: &Rules) {
+        let version = self.habits().version() + 1;
+        self.slow.store(slow_from(rules), Ordering::Release);
+        self.habits.store(
+            Habits::new(rules, version, Duration::from_nanos(self.lag)).bits(),
+            Ordering::Release,
+        );
     }
 }

@@ -219,12 +219,13 @@ impl<'a> Change<'a> {
     /// The one place where a state changes.
     fn go(&mut self, mode: Mode, cause: Cause) {
         let now = self.context.now;
-        let from = self.circuit.state();
+        let (from, lasted) = (self.circuit.state(), now.since(self.circuit.since));
         self.circuit.mode = mode;
         self.circuit.generation += 1;
         self.circuit.since = now;
         self.transition = Some(Transition {
             from,
+            lasted,
             to: self.circuit.state(),
             cause,
             generation: self.circuit.generation,

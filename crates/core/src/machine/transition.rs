@@ -105,6 +105,8 @@ pub struct Trip {
 pub struct Transition {
     /// The state before.
     pub from: State,
+    /// How long that lasted.
+    pub lasted: Duration,
     /// The state after.
     pub to: State,
     /// Why.
@@ -123,4 +125,28 @@ pub struct Transition {
     pub pin: Option<Arc<Pin>>,
     /// How long until an attempt may succeed, if the new state rejects and that is known.
     pub retry_after: Option<Duration>,
+}
+
+impl Transition {
+    /// Why the new state is what it is, in a sentence for people; `None` if the circuit is closed again, of which the cause
+    /// says all.
+    pub fn why(&self) -> Option<String> {
+        let pin = self.pin.as_ref().map(|pin| (pin.actor(), pin.reason()));
+        explain(pin, self.trip.as_deref())
+    }
+}
+
+/// Why a circuit is not closed, by its pin (actor and reason) or by what opened it.
+pub(crate) fn explain(pin: Option<(&str, &str)>, trip: Option<&Trip>) -> Option<String> {
+    if let Some((actor, reason)) = pin {
+        let who = if actor.is_empty() { "somebody" } else { actor };
+        let colon = if reason.is_empty() { "" } else { ": " };
+        return Some(format!("pinned by {who}{colon}{reason}"));
+    }
+    let trip = trip?;
+    Some(match (trip.cause, trip.why.as_str()) {
+        (Cause::Tripped, why) => why.to_owned(),
+        (cause, "") => cause.to_string(),
+        (cause, why) => format!("{cause}, after {why}"),
+    })
 }

@@ -129,6 +129,16 @@ pub enum Deadline {
     },
 }
 
+impl Deadline {
+    /// Before this no attempt is let on, whatever anybody answers; `None`: ever.
+    pub(crate) fn not_before(self) -> Option<Moment> {
+        match self {
+            Deadline::At(moment) | Deadline::Ask { not_before: moment } => Some(moment),
+            Deadline::Never => None,
+        }
+    }
+}
+
 impl Retry {
     /// Always waits for `wait`, without jitter.
     pub fn cooldown(wait: Duration) -> Self {

@@ -339,6 +339,13 @@ impl Classifier {
         matches!((&self.failures, &self.ignored), (Tracker::Errors, Tracker::Nothing))
     }
 
+    /// What an error counts as where [`takes_values_for_successes`](Self::takes_values_for_successes) says yes: what
+    /// [`classify`](Self::classify) would say, without the way there.
+    #[inline]
+    pub(crate) fn plain_error(is_rejection: bool) -> Outcome {
+        if is_rejection { Outcome::Ignored } else { Outcome::Failure }
+    }
+
     /// Refuses statuses that HTTP does not have, in either tracker.
     ///
     /// # Errors

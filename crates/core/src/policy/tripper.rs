@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::explain;
+use super::figures::Figures;
 use super::rule::{self, Fault};
 use super::{InvalidPolicy, Window, fmt_custom, guarded};
-use crate::metrics::{MAX_THRESHOLDS, Measures, Metrics};
+use crate::metrics::{MAX_THRESHOLDS, Measures, Metrics, reaches};
 use crate::text::{
     Arguments, Cursor, Expression, Node, ParseError, Token, expression, format_duration,
     format_number,
@@ -157,44 +158,54 @@ impl Tripper {
 
     /// Whether the circuit should open.
     pub fn holds(&self, context: &TripContext<'_>) -> bool {
-        let metrics = context.metrics;
+        self.holds_over(context.metrics, context.half_open)
+    }
+
+    /// As [`holds`](Self::holds), over what is measured.
+    pub(crate) fn holds_over<F: Figures>(&self, figures: &F, half_open: bool) -> bool {
         match self {
-            Tripper::MinRequests(n) => metrics.total >= *n,
-            Tripper::FailureRate(ratio) => {
-                metrics.failure_rate().is_some_and(|rate| rate >= *ratio)
-            }
-            Tripper::FailureStreak(n) => metrics.streak >= *n,
-            Tripper::Failures(n) => metrics.failures >= *n,
+            Tripper::MinRequests(n) => figures.total() >= *n,
+            Tripper::FailureRate(ratio) => reaches(figures.failures(), figures.total(), *ratio),
+            Tripper::FailureStreak(n) => figures.streak() >= *n,
+            Tripper::Failures(n) => figures.failures() >= *n,
             Tripper::SlowRate(ratio, threshold) => {
-                metrics.slow_rate(*threshold).is_some_and(|rate| rate >= *ratio)
+                figures.slow_rate(*threshold).is_some_and(|rate| rate >= *ratio)
             }
             Tripper::AvgLatency(threshold) => {
-                metrics.avg_latency().is_some_and(|latency| latency >= *threshold)
+                figures.avg_latency().is_some_and(|latency| latency >= *threshold)
             }
-            Tripper::InFlightOver(n, threshold) => metrics.hanging.get(*threshold) >= *n,
-            Tripper::Closed => !context.half_open,
-            Tripper::HalfOpen => context.half_open,
-            Tripper::And(left, right) => left.holds(context) && right.holds(context),
-            Tripper::Or(left, right) => left.holds(context) || right.holds(context),
-            Tripper::Custom(condition) => guarded(false, || condition.holds(context)),
+            Tripper::InFlightOver(n, threshold) => figures.hanging(*threshold) >= *n,
+            Tripper::Closed => !half_open,
+            Tripper::HalfOpen => half_open,
+            Tripper::And(left, right) => {
+                left.holds_over(figures, half_open) && right.holds_over(figures, half_open)
+            }
+            Tripper::Or(left, right) => {
+                left.holds_over(figures, half_open) || right.holds_over(figures, half_open)
+            }
+            Tripper::Custom(condition) => guarded(false, || {
+                condition.holds(&TripContext { metrics: &figures.metrics(), half_open })
+            }),
         }
     }
 
-    /// Whether successes that are not slow can turn each of its terms from true to false only, however many come. If it
-    /// does not hold now, they cannot make it hold. (`min_requests` turns the other way, but never back in a window of
-    /// calls; so it must hold already.)
-    pub fn only_falls(&self, metrics: &Metrics) -> bool {
+    /// From how many outcomes in the window on successes that are not slow can turn each of its terms from true to false
+    /// only, however many come: if it does not hold then, they cannot make it hold. `None` if there is no such number.
+    /// (`min_requests` turns the other way, so it must hold already; an outcome more never turns it back.)
+    pub fn falls_from(&self) -> Option<u64> {
         match self {
-            Tripper::MinRequests(n) => metrics.total >= *n,
+            Tripper::MinRequests(n) => Some(*n),
             // A rate of zero holds from the first success on.
-            Tripper::FailureRate(ratio) | Tripper::SlowRate(ratio, _) => *ratio > 0.0,
+            Tripper::FailureRate(ratio) | Tripper::SlowRate(ratio, _) => {
+                (*ratio > 0.0).then_some(0)
+            }
             Tripper::FailureStreak(_)
             | Tripper::Failures(_)
             | Tripper::Closed
-            | Tripper::HalfOpen => true,
-            Tripper::AvgLatency(_) | Tripper::InFlightOver(..) | Tripper::Custom(_) => false,
+            | Tripper::HalfOpen => Some(0),
+            Tripper::AvgLatency(_) | Tripper::InFlightOver(..) | Tripper::Custom(_) => None,
             Tripper::And(left, right) | Tripper::Or(left, right) => {
-                left.only_falls(metrics) && right.only_falls(metrics)
+                Some(left.falls_from()?.max(right.falls_from()?))
             }
         }
     }

@@ -13,10 +13,12 @@ use crate::time::Moment;
 
 mod count;
 mod custom;
-mod sum;
+mod held;
+mod spent;
 mod time;
 
 pub use count::CountCounter;
+pub(crate) use held::Held;
 pub use time::TimeCounter;
 
 const FIELD: &str = "window";

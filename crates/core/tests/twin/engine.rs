@@ -1,13 +1,12 @@
 //! The real circuit breaker, driven with the twin's words.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use fuseboard_core::machine::{Command, Transition};
 use fuseboard_core::random::Random;
-use fuseboard_core::time::{Clock, ManualClock};
+use fuseboard_core::time::{Clock, Moment, WallTime};
 use fuseboard_core::{
     CircuitBreaker, Failure, Info, Listener, Pin, Rejected, Rules, State, Ticket,
 };
@@ -23,6 +22,24 @@ struct Dice {
 impl Random for Dice {
     fn draw(&self) -> f64 {
         f64::from_bits(self.draw.load(Ordering::SeqCst))
+    }
+}
+
+/// Goes on as it is told to, up to the end of time. Its wall clock has nothing to do with that: it shows what it was set
+/// to, later or earlier.
+#[derive(Debug, Default)]
+struct Hands {
+    now: AtomicU64,
+    wall: AtomicI64,
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Moment {
+        Moment::from_nanos(self.now.load(Ordering::SeqCst))
+    }
+
+    fn wall(&self) -> WallTime {
+        WallTime::from_unix_millis(self.wall.load(Ordering::SeqCst))
     }
 }
 
@@ -114,7 +131,7 @@ pub(crate) fn settle(ticket: Ticket, end: End) {
 /// A breaker whose time and chance are in our hands.
 pub(crate) struct Subject {
     breaker: CircuitBreaker,
-    clock: Arc<ManualClock>,
+    clock: Arc<Hands>,
     dice: Arc<Dice>,
     log: Log,
     tickets: Vec<Option<Ticket>>,
@@ -123,10 +140,10 @@ pub(crate) struct Subject {
 impl Subject {
     pub(crate) fn new(rules: Rules) -> Self {
         let (clock, dice, log) =
-            (Arc::new(ManualClock::new()), Arc::new(Dice::default()), Log::default());
+            (Arc::new(Hands::default()), Arc::new(Dice::default()), Log::default());
         let breaker = CircuitBreaker::builder("subject")
             .rules(rules)
-            .clock(Arc::<ManualClock>::clone(&clock))
+            .clock(Arc::<Hands>::clone(&clock))
             .random(Arc::<Dice>::clone(&dice))
             .listener(log.clone())
             .build()
@@ -139,7 +156,13 @@ impl Subject {
     }
 
     pub(crate) fn advance(&self, nanos: u64) {
-        self.clock.advance(Duration::from_nanos(nanos));
+        let now = self.now().saturating_add(nanos);
+        self.clock.now.store(now, Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock, in milliseconds since 1970.
+    pub(crate) fn set_wall(&self, millis: i64) {
+        self.clock.wall.store(millis, Ordering::SeqCst);
     }
 
     /// What the listener was told since the last time.

@@ -85,7 +85,7 @@ fn bucket_width(span: Duration) -> u64 {
 /// When the window forgets what happened at `at`, if that is a matter of time.
 pub(crate) fn forgets_at(window: &Window, at: u64) -> Option<u64> {
     let Window::Time(span) = window else { return None };
-    Some((at / bucket_width(*span) + 60) * bucket_width(*span))
+    Some((at / bucket_width(*span) + 60).saturating_mul(bucket_width(*span)))
 }
 
 /// The outcomes among `outcomes`, which are in order of time, that are in the window at `now`.
@@ -109,7 +109,7 @@ pub(crate) fn measure(
     now: u64,
 ) -> Measured {
     let held = in_window(window, outcomes, now);
-    let took: u64 = held.iter().map(|outcome| outcome.took).sum();
+    let took: Duration = held.iter().map(|outcome| Duration::from_nanos(outcome.took)).sum();
     let slow = |threshold: Duration| {
         let reached = held.iter().filter(|outcome| outcome.took >= nanos(threshold));
         (threshold, reached.count() as u64)
@@ -122,7 +122,7 @@ pub(crate) fn measure(
         total: held.len() as u64,
         failures: held.iter().filter(|outcome| outcome.failed).count() as u64,
         streak: outcomes.iter().rev().take_while(|outcome| outcome.failed).count() as u64,
-        duration: Duration::from_nanos(if measures_latency(tripper) { took } else { 0 }),
+        duration: if measures_latency(tripper) { took } else { Duration::ZERO },
         slow: slow_thresholds(tripper).into_iter().map(slow).collect(),
         hanging: hanging_thresholds(tripper).into_iter().map(hanging).collect(),
     }

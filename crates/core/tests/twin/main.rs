@@ -11,6 +11,7 @@ mod twin;
 #[expect(dead_code, reason = "the threads' suite uses the rest")]
 mod words;
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use fuseboard_core::{Cause, State};
@@ -23,10 +24,25 @@ use programs::{Case, case};
 use run::{Fixed, Given, Pair, on_engine};
 use words::{Answer, News};
 
-/// 256 programs, times `FUSEBOARD_TWIN_CASES` where that is set.
-fn config() -> Config {
+/// Runs `test` on 256 programs, times `FUSEBOARD_TWIN_CASES` where that is set; it gives how many steps it ran.
+fn run_cases<S: Strategy>(
+    named: &str,
+    cases: &S,
+    test: impl Fn(S::Value) -> Result<usize, String>,
+) {
     let times = std::env::var("FUSEBOARD_TWIN_CASES").map_or(1, |times| times.parse().unwrap());
-    Config { cases: 256 * times, failure_persistence: None, ..Config::default() }
+    let config = Config { cases: 256 * times, failure_persistence: None, ..Config::default() };
+    let (programs, steps) = (config.cases, Cell::new(0));
+    let result = TestRunner::new(config).run(cases, |case| {
+        let ran = test(case).map_err(TestCaseError::fail)?;
+        steps.set(steps.get() + ran);
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    println!("{named}: {programs} programs, {} steps", steps.get());
+    assert!(steps.get() > 20 * programs as usize, "the programs do nothing");
 }
 
 /// Runs a case on both, or tells where they differ.
@@ -63,8 +79,8 @@ fn run_with_reads(
     let mut given = Vec::new();
     for (index, (step, draw)) in steps.iter().enumerate() {
         // What a read notices, it notices with the number that the next step would have drawn.
-        let not_advance = |(step, _): &&(Fixed, f64)| !matches!(step, Fixed::Advance(_));
-        let next_draw = steps[index..].iter().find(not_advance).map_or(0.5, |(_, draw)| *draw);
+        let draws = |(step, _): &&(Fixed, f64)| !matches!(step, Fixed::Advance(_) | Fixed::Wall(_));
+        let next_draw = steps[index..].iter().find(draws).map_or(0.5, |(_, draw)| *draw);
         for read in reads() {
             on_engine(&mut subject, read, next_draw);
         }
@@ -75,22 +91,16 @@ fn run_with_reads(
     (given, told)
 }
 
-proptest! {
-    #![proptest_config(config())]
+#[test]
+fn the_engine_does_what_its_twin_does() {
+    run_cases("engine and twin", &case(), |case| Ok(run_on_both(&case)?.given.len()));
+}
 
-    #[test]
-    fn the_engine_does_what_its_twin_does(case in case()) {
-        if let Err(story) = run_on_both(&case) {
-            return Err(TestCaseError::fail(story));
-        }
-    }
-
-    #[test]
-    fn reading_changes_nothing(
-        case in case(),
-        reads in prop::collection::vec(prop::collection::vec(0..3usize, 0..3), 1..20),
-    ) {
-        let steps = fixed_steps(&case).map_err(TestCaseError::fail)?;
+#[test]
+fn reading_changes_nothing() {
+    let reads = prop::collection::vec(prop::collection::vec(0..3usize, 0..3), 1..20);
+    run_cases("engine, read and not read", &(case(), reads), |(case, reads)| {
+        let steps = fixed_steps(&case)?;
         let mut turn = reads.iter().cycle();
         let mut some = || {
             let kinds = turn.next().into_iter().flatten();
@@ -98,8 +108,11 @@ proptest! {
         };
         let lazy = run_with_reads(&case, &steps, Vec::new);
         let eager = run_with_reads(&case, &steps, &mut some);
-        prop_assert_eq!(lazy, eager);
-    }
+        if lazy != eager {
+            return Err(format!("not read: {lazy:#?}\nread: {eager:#?}"));
+        }
+        Ok(steps.len())
+    });
 }
 
 /// The transitions of the table in the contract, one row for each way that leads out of a state.
@@ -127,11 +140,12 @@ fn every_transition() -> HashSet<(State, Cause, State)> {
 #[test]
 fn the_programs_reach_every_transition_and_every_answer() {
     let (mut missing, mut answers) = (every_transition(), HashSet::new());
-    let (mut reported, mut unknown) = (0, Vec::new());
+    let (mut reported, mut at_the_end, mut unknown) = (0, 0, Vec::new());
     let mut runner = TestRunner::deterministic();
     for _ in 0..1_000 {
         let case = case().new_tree(&mut runner).unwrap().current();
         let pair = run_on_both(&case).unwrap();
+        at_the_end += usize::from(pair.subject.now() == u64::MAX);
         answers.extend(pair.given.into_iter().filter_map(|given| match given {
             Given::Answer(Answer::Admitted { probe }) => Some(Err(probe)),
             Given::Answer(Answer::Rejected { state, cause, .. }) => Some(Ok((state, cause))),
@@ -151,6 +165,7 @@ fn the_programs_reach_every_transition_and_every_answer() {
     }
     assert_eq!((missing, unknown), (HashSet::new(), Vec::new()));
     assert!(reported > 0, "nothing would have tripped");
+    assert!((10..200).contains(&at_the_end), "{at_the_end} of 1000 programs reach the end of time");
     let opened = [Cause::Tripped, Cause::ProbeFailed, Cause::ProbeSlow, Cause::ProbeLapsed];
     let mut all: HashSet<_> = opened.map(|cause| Ok((State::Open, cause))).into();
     all.extend([Ok((State::ForcedOpen, Cause::Pinned)), Err(true), Err(false)]);

@@ -38,6 +38,8 @@ pub(crate) enum Far {
     By(Duration),
     /// To one of the times at which something may change, give or take so many nanoseconds.
     Point(u8, i8),
+    /// Until so much is left of all time that a clock can tell.
+    BeforeTheEnd(Duration),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,8 @@ pub(crate) enum Act {
     Settle(Pick, End),
     Command(Order),
     Advance(Far),
+    /// The wall clock is set, in milliseconds since 1970.
+    Wall(i64),
     Look,
     State,
     Tick,
@@ -80,11 +84,22 @@ impl fmt::Debug for Case {
 }
 
 pub(crate) fn case() -> impl Strategy<Value = Case> {
-    (rules(), vec(fragment(), 1..70), any::<bool>()).prop_map(|(rules, fragments, watched)| {
-        let mut steps = fragments.concat();
-        steps.truncate(200);
-        Case { rules, steps, watched }
-    })
+    (rules(), late(), vec(fragment(), 1..70), any::<bool>()).prop_map(
+        |(rules, late, fragments, watched)| {
+            let mut steps: Vec<Step> = late.into_iter().chain(fragments.concat()).collect();
+            steps.truncate(200);
+            Case { rules, steps, watched }
+        },
+    )
+}
+
+/// Few programs run at the end of all time, because there everything is over at once.
+fn late() -> impl Strategy<Value = Option<Step>> {
+    let jump = |left| Step { act: Act::Advance(Far::BeforeTheEnd(left)), draw: 0.5 };
+    prop_oneof![
+        15 => Just(None),
+        1 => (duration(), 0..20u32).prop_map(move |(left, times)| Some(jump(left * times))),
+    ]
 }
 
 /// A few steps that belong together.
@@ -102,6 +117,10 @@ fn fragment() -> impl Strategy<Value = Vec<Step>> {
             false => vec![Act::Advance(far)],
         }),
         2 => order().prop_map(|order| vec![Act::Command(order)]),
+        1 => (wall(), end()).prop_map(|(wall, end)| {
+            vec![Act::Acquire, Act::Wall(wall), Act::Settle(Pick::Newest, end)]
+        }),
+        1 => wall().prop_map(|wall| vec![Act::Wall(wall)]),
         1 => select(vec![Act::Look, Act::State, Act::Tick]).prop_map(|act| vec![act]),
     ];
     (acts, vec(draw(), 3)).prop_map(|(acts, draws)| {
@@ -154,8 +173,14 @@ fn order() -> impl Strategy<Value = Order> {
     ]
 }
 
+/// Any time: years ago, years ahead, and those at which arithmetic ends.
+fn wall() -> impl Strategy<Value = i64> {
+    prop_oneof![any::<i64>(), -5_000..5_000i64, select(vec![i64::MIN, i64::MIN + 1, -1, i64::MAX])]
+}
+
 fn by() -> impl Strategy<Value = Far> {
-    let huge = select(vec![3_600, 86_400, 365 * 86_400]).prop_map(Duration::from_secs);
+    const YEAR: u64 = 365 * 86_400;
+    let huge = select(vec![3_600, 86_400, YEAR, 30 * YEAR]).prop_map(Duration::from_secs);
     prop_oneof![
         1 => Just(Duration::ZERO),
         1 => (1..1_000u64).prop_map(Duration::from_nanos),

@@ -16,6 +16,7 @@ pub(crate) enum Fixed {
     Settle(usize, End),
     Command(Order),
     Advance(u64),
+    Wall(i64),
     Look,
     State,
     Tick,
@@ -39,6 +40,7 @@ pub(crate) fn on_engine(subject: &mut Subject, step: Fixed, draw: f64) -> Given 
         Fixed::Settle(call, end) => subject.settle(call, end, when),
         Fixed::Command(order) => subject.command(order, when),
         Fixed::Advance(nanos) => subject.advance(nanos),
+        Fixed::Wall(millis) => subject.set_wall(millis),
         Fixed::Tick => subject.tick(when),
     }
     Given::Nothing
@@ -51,7 +53,7 @@ fn on_twin(twin: &mut Twin, step: Fixed, when: When) -> Given {
         Fixed::State => return Given::State(twin.look(when).state),
         Fixed::Settle(call, end) => twin.settle(call, end, when),
         Fixed::Command(order) => twin.command(order, when),
-        Fixed::Advance(_) => {}
+        Fixed::Advance(_) | Fixed::Wall(_) => {}
         Fixed::Tick => twin.tick(when),
     }
     Given::Nothing
@@ -96,6 +98,11 @@ impl Pair {
             Act::Command(order) => Fixed::Command(order),
             Act::Advance(Far::By(duration)) => Fixed::Advance(duration.as_nanos() as u64),
             Act::Advance(Far::Point(nth, off)) => Fixed::Advance(self.way_to_point(nth, off)?),
+            Act::Advance(Far::BeforeTheEnd(duration)) => {
+                let left = u64::MAX - self.subject.now();
+                Fixed::Advance(left.checked_sub(duration.as_nanos() as u64)?)
+            }
+            Act::Wall(millis) => Fixed::Wall(millis),
             Act::Look => Fixed::Look,
             Act::State => Fixed::State,
             Act::Tick => Fixed::Tick,

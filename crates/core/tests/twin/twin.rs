@@ -45,6 +45,11 @@ enum Lapse {
     Pin,
 }
 
+/// What is left of all time that a clock can tell: nobody waits for longer.
+fn left(now: u64) -> Duration {
+    Duration::from_nanos(u64::MAX - now)
+}
+
 impl Twin {
     pub(crate) fn new(rules: Rules) -> Self {
         Twin {
@@ -173,6 +178,7 @@ impl Twin {
             Order::Pin(to, lasting) => {
                 if self.state != to.state() {
                     let rejects_for = lasting.filter(|_| to == Pinnable::ForcedOpen);
+                    let rejects_for = rejects_for.map(|lasting| lasting.min(left(when.now)));
                     self.go(to.state(), Cause::Pinned, rejects_for, when);
                 }
                 self.pin_until = lasting.map(|lasting| when.now.saturating_add(nanos(lasting)));
@@ -330,7 +336,7 @@ impl Twin {
         if self.state == State::HalfOpen {
             self.reopens += 1;
         }
-        let wait = self.agreed_wait(retry_after, when.draw);
+        let wait = self.agreed_wait(retry_after, when);
         self.go(State::Open, cause, wait, when);
         self.tripped = Some((cause, when.now));
         self.deadline = wait.map(|wait| when.now.saturating_add(nanos(wait)));
@@ -360,8 +366,8 @@ impl Twin {
     }
 
     /// The wait of this opening: the engine's where that is the twin's own but for rounding, else the twin's own.
-    fn agreed_wait(&mut self, retry_after: Option<Duration>, draw: f64) -> Option<Duration> {
-        let own = self.own_wait(retry_after, draw);
+    fn agreed_wait(&mut self, retry_after: Option<Duration>, when: When) -> Option<Duration> {
+        let own = self.own_wait(retry_after, when.draw).map(|wait| wait.min(left(when.now)));
         let heard = match self.next_heard() {
             Some(News::Transition { to: State::Open, retry_after, .. }) => *retry_after,
             _ => None,

@@ -12,6 +12,7 @@ use loom::thread;
 use super::{Cell, Cells};
 use crate::engine::Ease;
 use crate::rules::Rules;
+use crate::time::Moment;
 
 use super::super::word::Published;
 
@@ -36,7 +37,7 @@ impl Circuit {
         let mut ledger = Ledger::default();
         threads.iter().for_each(|cell| ledger.cells.add(Arc::clone(cell)));
         let published = Published::new(0, &Rules::default(), Duration::ZERO);
-        published.publish(0, Ease::Quiet);
+        published.publish(0, Ease::Quiet { until: Moment::FAR });
         Arc::new(Circuit { published, ledger: Mutex::new(ledger) })
     }
 
@@ -67,7 +68,7 @@ impl Circuit {
             ledger.generation += 1;
             ledger.window = 0;
             ledger.cells.next_generation();
-            self.published.publish(ledger.generation, Ease::Quiet);
+            self.published.publish(ledger.generation, Ease::Quiet { until: Moment::FAR });
         }
         seen
     }
@@ -142,7 +143,6 @@ fn a_late_success_never_enters_a_newer_window() {
 #[test]
 fn the_times_are_those_of_their_word() {
     use crate::machine::Cause;
-    use crate::time::Moment;
 
     let times = |nanos| (Moment::from_nanos(nanos), Moment::from_nanos(nanos + 5));
     let rejects = move |nanos| {

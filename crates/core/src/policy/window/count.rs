@@ -1,9 +1,9 @@
-//! The window of the last so many outcomes: a ring with running sums.
+//! The window of the last so many outcomes: a ring of bits with running sums.
 
 use std::time::Duration;
 
 use super::Counter;
-use super::sum::Sum;
+use super::spent::{Spent, are_measured};
 use crate::metrics::{Measures, Metrics};
 use crate::time::{Moment, saturating_nanos};
 
@@ -15,84 +15,171 @@ const BITS: usize = u64::BITS as usize;
 /// size, and stays.
 #[derive(Debug)]
 pub struct CountCounter {
-    size: usize,
-    measures: Measures,
+    size: u32,
     /// Where the next outcome goes: the oldest one's place once the ring is full.
-    next: usize,
-    len: usize,
+    next: u32,
+    len: u32,
+    failed: u32,
+    /// A bit for each place: whether that outcome was a failure.
     failures: Vec<u64>,
-    /// Nanoseconds for each outcome; stays empty where durations are not measured.
-    durations: Vec<u64>,
-    sum: Sum,
+    timed: Option<Box<Timed>>,
+}
+
+/// The durations of the outcomes, where they are measured.
+#[derive(Debug)]
+struct Timed {
+    measures: Measures,
+    /// Nanoseconds for each place.
+    nanos: Vec<u64>,
+    spent: Spent,
 }
 
 impl CountCounter {
     /// An empty window for the last `size` outcomes, at least 1.
     pub fn new(size: u32, measures: Measures) -> Self {
-        CountCounter {
-            size: usize::try_from(size).unwrap_or(usize::MAX).max(1),
-            measures,
-            next: 0,
-            len: 0,
-            failures: Vec::new(),
-            durations: Vec::new(),
-            sum: Sum::new(&measures),
+        let timed = are_measured(&measures).then(|| Box::new(Timed::new(measures)));
+        CountCounter { size: size.max(1), next: 0, len: 0, failed: 0, failures: Vec::new(), timed }
+    }
+
+    /// The newest of these outcomes in a window of another size, or for other measures; an empty one if those ask for
+    /// durations that were not taken down.
+    pub(super) fn resized(&self, size: u32, measures: Measures) -> Self {
+        let mut resized = CountCounter::new(size, measures);
+        if resized.timed.is_some() && self.timed.is_none() {
+            return resized;
         }
+        for age in (0..self.len.min(resized.size)).rev() {
+            let place = self.place_of(age);
+            let nanos = self.timed.as_ref().map_or(0, |timed| timed.nanos[place]);
+            resized.push(self.failed_at(place), Duration::from_nanos(nanos));
+        }
+        resized
     }
 
-    fn keeps_durations(&self) -> bool {
-        self.measures.latency || !self.measures.slow.is_empty()
+    /// How many outcomes there are, and how many of them failed.
+    #[inline]
+    pub(super) fn totals(&self) -> (u64, u64) {
+        (u64::from(self.len), u64::from(self.failed))
     }
 
-    fn forget_oldest(&mut self) {
-        let failure = (self.failures[self.next / BITS] >> (self.next % BITS)) & 1 == 1;
-        let nanos = self.durations.get(self.next).copied().unwrap_or(0);
-        self.sum.remove(failure, Duration::from_nanos(nanos));
+    /// The place of the outcome that `age` others came after.
+    fn place_of(&self, age: u32) -> usize {
+        let (next, size) = (u64::from(self.next), u64::from(self.size));
+        ((next + size - 1 - u64::from(age)) % size) as usize
     }
 
-    fn keep(&mut self, failure: bool, nanos: u64) {
-        let (word, bit) = (self.next / BITS, self.next % BITS);
+    fn failed_at(&self, place: usize) -> bool {
+        (self.failures[place / BITS] >> (place % BITS)) & 1 == 1
+    }
+
+    #[inline]
+    fn push(&mut self, failure: bool, duration: Duration) {
+        let place = self.next as usize;
+        let (word, bit) = (place / BITS, place % BITS);
         if word == self.failures.len() {
-            self.failures.push(0);
+            self.grow_to(word + 1);
         }
-        self.failures[word] = (self.failures[word] & !(1 << bit)) | (u64::from(failure) << bit);
-        if self.keeps_durations() {
-            match self.durations.get_mut(self.next) {
-                Some(place) => *place = nanos,
-                None => self.durations.push(nanos),
-            }
+        let before = self.failures[word];
+        self.failures[word] = (before & !(1 << bit)) | (u64::from(failure) << bit);
+        // A place that was never used holds no failure.
+        self.failed += u32::from(failure);
+        self.failed -= (before >> bit & 1) as u32;
+        if let Some(timed) = &mut self.timed {
+            timed.push(place, saturating_nanos(duration));
+        }
+        self.len += u32::from(self.len < self.size);
+        self.move_on(1);
+    }
+
+    /// Puts `many` successes in a row into the ring, which end before it does.
+    fn push_successes(&mut self, many: u32) {
+        let (from, to) = (self.next as usize, (self.next + many) as usize);
+        let words = to.div_ceil(BITS);
+        if words > self.failures.len() {
+            self.grow_to(words);
+        }
+        for word in from / BITS..words {
+            let (low, high) =
+                (from.max(word * BITS) % BITS, to.min((word + 1) * BITS) - word * BITS);
+            let overwritten = (u64::MAX << low) & (u64::MAX >> (BITS - high));
+            self.failed -= (self.failures[word] & overwritten).count_ones();
+            self.failures[word] &= !overwritten;
+        }
+        self.len = self.len.max(to as u32);
+        self.move_on(many);
+    }
+
+    #[cold]
+    fn grow_to(&mut self, words: usize) {
+        // A small window takes no more than it will need; a large one grows as usual.
+        let needed = (self.size as usize).div_ceil(BITS);
+        self.failures.reserve_exact(needed.min(8).saturating_sub(self.failures.len()));
+        self.failures.resize(words, 0);
+    }
+
+    fn move_on(&mut self, places: u32) {
+        self.next += places;
+        if self.next == self.size {
+            self.next = 0;
         }
     }
 }
 
-impl Counter for CountCounter {
-    fn record(&mut self, failure: bool, duration: Duration, _now: Moment) {
-        if self.len == self.size {
-            self.forget_oldest();
-        } else {
-            self.len += 1;
-        }
-        // What is added must be what can be taken back later.
-        let nanos = if self.keeps_durations() { saturating_nanos(duration) } else { 0 };
-        self.keep(failure, nanos);
-        self.sum.add(failure, Duration::from_nanos(nanos));
-        self.next = (self.next + 1) % self.size;
+impl Timed {
+    fn new(measures: Measures) -> Self {
+        Timed { measures, nanos: Vec::new(), spent: Spent::new(&measures) }
     }
 
-    fn record_successes(&mut self, successes: u64, now: Moment) {
+    fn push(&mut self, place: usize, nanos: u64) {
+        match self.nanos.get_mut(place) {
+            Some(oldest) => {
+                self.spent.remove(Duration::from_nanos(*oldest));
+                *oldest = nanos;
+            }
+            None => self.nanos.push(nanos),
+        }
+        self.spent.add(Duration::from_nanos(nanos));
+    }
+
+    fn clear(&mut self) {
+        self.nanos.clear();
+        self.spent = Spent::new(&self.measures);
+    }
+}
+
+impl Counter for CountCounter {
+    #[inline]
+    fn record(&mut self, failure: bool, duration: Duration, _now: Moment) {
+        self.push(failure, duration);
+    }
+
+    fn record_successes(&mut self, successes: u64, _now: Moment) {
         // More than the window holds leave what the last ones leave.
-        for _ in 0..successes.min(self.size as u64) {
-            self.record(false, Duration::ZERO, now);
+        let mut left = u32::try_from(successes).unwrap_or(u32::MAX).min(self.size);
+        while left > 0 {
+            let many = left.min(self.size - self.next);
+            match self.timed {
+                Some(_) => (0..many).for_each(|_| self.push(false, Duration::ZERO)),
+                None => self.push_successes(many),
+            }
+            left -= many;
         }
     }
 
     fn metrics(&mut self, _now: Moment) -> Metrics {
-        self.sum.metrics()
+        let (total, failures) = self.totals();
+        let mut metrics = Metrics { total, failures, ..Metrics::default() };
+        if let Some(timed) = &self.timed {
+            timed.spent.fill(&mut metrics);
+        }
+        metrics
     }
 
     fn clear(&mut self, _now: Moment) {
-        self.next = 0;
-        self.len = 0;
-        self.sum = Sum::new(&self.measures);
+        (self.next, self.len, self.failed) = (0, 0, 0);
+        self.failures.clear();
+        if let Some(timed) = &mut self.timed {
+            timed.clear();
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::time::Moment;
 
 /// Counts nothing where the user's counter panics, and lets no impossible metrics through.
 #[derive(Debug)]
-pub(super) struct GuardedCounter {
+pub(crate) struct GuardedCounter {
     policy: Arc<dyn WindowPolicy>,
     measures: Measures,
     /// `None` if the policy panicked instead of opening one.

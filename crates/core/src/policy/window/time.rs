@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Counter;
-use super::sum::Sum;
+use super::spent::{Spent, are_measured};
 use crate::metrics::{Measures, Metrics};
 use crate::time::{Moment, saturating_nanos};
 
@@ -15,24 +15,79 @@ const BUCKETS: usize = 60;
 /// passed. Memory is constant, and a pause of any length costs at most 60 steps.
 #[derive(Debug)]
 pub struct TimeCounter {
-    measures: Measures,
     width: u64,
     /// The newest bucket seen, counted from the beginning of the clock.
     newest: u64,
-    buckets: Box<[Sum]>,
-    sum: Sum,
+    buckets: Box<[Outcomes; BUCKETS]>,
+    sum: Outcomes,
+    timed: Option<Box<Timed>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Outcomes {
+    total: u64,
+    failures: u64,
+}
+
+/// The time spent, bucket by bucket, where durations are measured.
+#[derive(Debug)]
+struct Timed {
+    measures: Measures,
+    buckets: [Spent; BUCKETS],
+    sum: Spent,
 }
 
 impl TimeCounter {
     /// An empty window for the outcomes of the last `span`.
     pub fn new(span: Duration, measures: Measures) -> Self {
-        let empty = Sum::new(&measures);
         TimeCounter {
-            measures,
             width: saturating_nanos(span).div_ceil(BUCKETS as u64).max(1),
             newest: 0,
-            buckets: vec![empty; BUCKETS].into_boxed_slice(),
-            sum: empty,
+            buckets: Box::new([Outcomes::default(); BUCKETS]),
+            sum: Outcomes::default(),
+            timed: are_measured(&measures).then(|| Box::new(Timed::new(measures))),
+        }
+    }
+
+    /// These outcomes in a window of another span, or for other measures; an empty one if those ask for durations that
+    /// were not taken down. An outcome is taken to be as old as its bucket.
+    pub(super) fn resized(&mut self, span: Duration, measures: Measures, now: Moment) -> Self {
+        self.advance(now);
+        let mut resized = TimeCounter::new(span, measures);
+        let oldest = self.newest.saturating_sub(BUCKETS as u64 - 1);
+        for bucket in oldest..=self.newest {
+            let place = Self::place(bucket);
+            let spent =
+                self.timed.as_ref().map(|timed| timed.buckets[place].measured_by(&measures));
+            if resized.timed.is_some() && !matches!(spent, Some(Some(_))) {
+                return TimeCounter::new(span, measures);
+            }
+            resized.advance(Moment::from_nanos(bucket.saturating_mul(self.width)));
+            resized.add(self.buckets[place], spent.flatten());
+        }
+        resized.advance(now);
+        resized
+    }
+
+    /// How many outcomes there are at `now`, and how many of them failed.
+    #[inline]
+    pub(super) fn totals(&mut self, now: Moment) -> (u64, u64) {
+        self.advance(now);
+        (self.sum.total, self.sum.failures)
+    }
+
+    /// Up to when nothing is forgotten: the end of the newest bucket.
+    pub(super) fn unchanged_until(&self) -> Moment {
+        Moment::from_nanos(self.newest.saturating_add(1).saturating_mul(self.width))
+    }
+
+    fn add(&mut self, outcomes: Outcomes, spent: Option<Spent>) {
+        let place = Self::place(self.newest);
+        self.buckets[place].merge(outcomes);
+        self.sum.merge(outcomes);
+        if let (Some(timed), Some(spent)) = (&mut self.timed, spent) {
+            timed.buckets[place].merge(&spent);
+            timed.sum.merge(&spent);
         }
     }
 
@@ -42,23 +97,48 @@ impl TimeCounter {
     }
 
     /// Forgets the buckets that `now` has left behind. A time before the newest one leaves everything as it is.
+    #[inline]
     fn advance(&mut self, now: Moment) {
-        let bucket = now.as_nanos() / self.width;
+        if now >= self.unchanged_until() {
+            self.advance_to(now.as_nanos() / self.width);
+        }
+    }
+
+    fn advance_to(&mut self, bucket: u64) {
         let steps = bucket.saturating_sub(self.newest).min(BUCKETS as u64);
-        let mut forgot = false;
         for step in 1..=steps {
-            let expired = &mut self.buckets[Self::place(self.newest.saturating_add(step))];
-            if !expired.is_empty() {
-                *expired = Sum::new(&self.measures);
-                forgot = true;
+            let place = Self::place(self.newest.saturating_add(step));
+            let expired = std::mem::take(&mut self.buckets[place]);
+            self.sum.total -= expired.total;
+            self.sum.failures -= expired.failures;
+            if let Some(timed) = &mut self.timed {
+                timed.buckets[place] = Spent::new(&timed.measures);
             }
         }
         self.newest = self.newest.max(bucket);
-        if forgot {
-            self.sum = Sum::new(&self.measures);
-            for bucket in &self.buckets {
-                self.sum.merge(bucket);
-            }
+        if let Some(timed) = &mut self.timed {
+            timed.sum_up();
+        }
+    }
+}
+
+impl Outcomes {
+    fn merge(&mut self, other: Outcomes) {
+        self.total += other.total;
+        self.failures += other.failures;
+    }
+}
+
+impl Timed {
+    fn new(measures: Measures) -> Self {
+        let none = Spent::new(&measures);
+        Timed { measures, buckets: [none; BUCKETS], sum: none }
+    }
+
+    fn sum_up(&mut self) {
+        self.sum = Spent::new(&self.measures);
+        for bucket in &self.buckets {
+            self.sum.merge(bucket);
         }
     }
 }
@@ -66,18 +146,35 @@ impl TimeCounter {
 impl Counter for TimeCounter {
     fn record(&mut self, failure: bool, duration: Duration, now: Moment) {
         self.advance(now);
-        self.buckets[Self::place(self.newest)].add(failure, duration);
-        self.sum.add(failure, duration);
+        let spent = self.timed.as_ref().map(|timed| {
+            let mut spent = Spent::new(&timed.measures);
+            spent.add(duration);
+            spent
+        });
+        self.add(Outcomes { total: 1, failures: u64::from(failure) }, spent);
+    }
+
+    fn record_successes(&mut self, successes: u64, now: Moment) {
+        self.advance(now);
+        // Without duration: nothing was spent.
+        self.add(Outcomes { total: successes, failures: 0 }, None);
     }
 
     fn metrics(&mut self, now: Moment) -> Metrics {
-        self.advance(now);
-        self.sum.metrics()
+        let (total, failures) = self.totals(now);
+        let mut metrics = Metrics { total, failures, ..Metrics::default() };
+        if let Some(timed) = &self.timed {
+            timed.sum.fill(&mut metrics);
+        }
+        metrics
     }
 
     fn clear(&mut self, now: Moment) {
         self.advance(now);
-        self.buckets.fill(Sum::new(&self.measures));
-        self.sum = Sum::new(&self.measures);
+        *self.buckets = [Outcomes::default(); BUCKETS];
+        self.sum = Outcomes::default();
+        if let Some(timed) = &mut self.timed {
+            **timed = Timed::new(timed.measures);
+        }
     }
 }

@@ -8,6 +8,8 @@ use std::thread::{Builder, JoinHandle};
 
 use fuseboard_core::{Listener, Transition};
 
+use super::News;
+
 /// Runs a listener on a thread of its own, so that one that writes to a network never delays the call that made the
 /// transition.
 ///
@@ -26,11 +28,6 @@ pub struct Elsewhere {
     queue: Option<SyncSender<News>>,
     thread: Option<JoinHandle<()>>,
     dropped: Arc<AtomicU64>,
-}
-
-enum News {
-    Transition(Arc<str>, Box<Transition>),
-    WouldTrip(Arc<str>, String),
 }
 
 impl fmt::Debug for Elsewhere {
@@ -68,11 +65,11 @@ impl Elsewhere {
 
 impl Listener for Elsewhere {
     fn on_transition(&self, circuit: &str, transition: &Transition) {
-        self.send(News::Transition(circuit.into(), Box::new(transition.clone())));
+        self.send(News::transition(circuit, transition));
     }
 
     fn on_would_trip(&self, circuit: &str, why: &str) {
-        self.send(News::WouldTrip(circuit.into(), why.to_owned()));
+        self.send(News::would_trip(circuit, why));
     }
 }
 
@@ -91,9 +88,6 @@ impl Drop for Elsewhere {
 fn tell(listener: &dyn Listener, waiting: &Receiver<News>) {
     for news in waiting {
         // A panic in one piece of news must not silence the rest.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match &news {
-            News::Transition(circuit, transition) => listener.on_transition(circuit, transition),
-            News::WouldTrip(circuit, why) => listener.on_would_trip(circuit, why),
-        }));
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| news.tell(listener)));
     }
 }

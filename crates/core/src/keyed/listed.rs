@@ -1,0 +1,62 @@
+//! Keyed circuits of any type of key, as a board lists them.
+
+use std::any::{Any, TypeId, type_name};
+use std::hash::Hash;
+
+use super::{Keyed, KeyedInfo, KeyedLimits};
+use crate::breaker::CircuitBreaker;
+use crate::rules::Rules;
+
+/// A [`Keyed`] without its type.
+pub(crate) trait Listed: Any + Send + Sync {
+    fn info(&self) -> KeyedInfo;
+    fn reset_all(&self);
+    fn find_by_name(&self, name: &str) -> Option<CircuitBreaker>;
+    /// In what it differs from one with other keys, rules or limits; empty if in nothing.
+    fn differing(&self, key: KeyType, rules: &Rules, limits: KeyedLimits) -> String;
+}
+
+/// A type of keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyType {
+    id: TypeId,
+    name: &'static str,
+}
+
+impl KeyType {
+    pub(crate) fn of<K: 'static>() -> Self {
+        KeyType { id: TypeId::of::<K>(), name: type_name::<K>() }
+    }
+}
+
+impl<K: Hash + Eq + Clone + Send + Sync + 'static> Listed for Keyed<K> {
+    fn info(&self) -> KeyedInfo {
+        self.info()
+    }
+
+    fn reset_all(&self) {
+        self.reset_all();
+    }
+
+    fn find_by_name(&self, name: &str) -> Option<CircuitBreaker> {
+        self.find_by_name(name)
+    }
+
+    fn differing(&self, key: KeyType, rules: &Rules, limits: KeyedLimits) -> String {
+        let own = KeyType::of::<K>();
+        let mut differing = Vec::new();
+        if own != key {
+            differing.push(format!("key is {}, not {}", own.name, key.name));
+        }
+        for ((name, mine), (_, theirs)) in
+            self.limits().settings().into_iter().zip(limits.settings())
+        {
+            if mine != theirs {
+                differing.push(format!("{name} is {mine}, not {theirs}"));
+            }
+        }
+        differing.push(self.rules().differing(rules));
+        differing.retain(|one| !one.is_empty());
+        differing.join("; ")
+    }
+}
