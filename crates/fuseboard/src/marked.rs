@@ -2,17 +2,19 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
-use std::sync::OnceLock;
+pub use std::sync::OnceLock;
 use std::time::Duration;
 
 use fuseboard_core::policy::{InvalidPolicy, Recovery, Retry, failure_streak};
 use fuseboard_core::text::ParseError;
-use fuseboard_core::{Board, BuildError, Rules, RulesBuilder};
+use fuseboard_core::{Board, BuildError, Judgement, Outcome, Rules, RulesBuilder};
 
 pub use fuseboard_core::{CallError, CircuitBreaker, Rejected};
 
+mod calls;
 mod errors;
 
+pub use calls::{call, call_async, call_or_answer};
 pub use errors::{
     FromAny, FromBox, FromError, FromSharedBox, IsAny, IsError, Look, OfType, Peel, PeelAny,
     PeelCallError, Seen, judge, judge_rejection,
@@ -163,27 +165,40 @@ fn impossible(function: &str, wrong: impl Display) -> ! {
 )]
 pub trait Returned<T, E>: Sized {
     /// It, by the name that everyone knows.
-    fn as_result(&self) -> Result<&T, &E>;
+    fn into_result(self) -> Result<T, E>;
 
-    /// The error.
-    fn failed(error: E) -> Self;
+    /// It, by its own name.
+    fn from_result(result: Result<T, E>) -> Self;
 }
 
 impl<T, E> Returned<T, E> for Result<T, E> {
-    #[inline]
-    fn as_result(&self) -> Result<&T, &E> {
-        self.as_ref()
+    #[inline(always)]
+    fn into_result(self) -> Self {
+        self
     }
 
-    fn failed(error: E) -> Self {
-        Err(error)
+    #[inline(always)]
+    fn from_result(result: Self) -> Self {
+        result
     }
 }
 
-/// What was returned, by reference.
-#[inline]
-pub fn as_result<R: Returned<T, E>, T, E>(returned: &R) -> Result<&T, &E> {
-    returned.as_result()
+/// What was returned, by the name that everyone knows.
+#[inline(always)]
+pub fn into_result<R: Returned<T, E>, T, E>(returned: R) -> Result<T, E> {
+    returned.into_result()
+}
+
+/// What is returned after a success.
+#[inline(always)]
+pub fn succeeded<R: Returned<T, E>, T, E>(value: T) -> R {
+    R::from_result(Ok(value))
+}
+
+/// What is returned after a failure.
+#[inline(always)]
+pub fn failed<R: Returned<T, E>, T, E>(error: E) -> R {
+    R::from_result(Err(error))
 }
 
 /// An error that can be made from a rejection.
@@ -208,25 +223,34 @@ impl<E: From<Rejected>> FromRejected for E {
 /// What is returned for a rejected call that nothing else answers.
 #[cold]
 pub fn refuse<R: Returned<T, E>, T, E: FromRejected>(rejected: Rejected) -> R {
-    R::failed(E::from_rejected(rejected))
-}
-
-/// A rejected call, as an error of a function that returns `R`.
-#[cold]
-pub fn rejection<R: Returned<T, E>, T, E>(rejected: Rejected) -> CallError<E> {
-    CallError::Rejected(rejected)
-}
-
-/// Makes a call. It says that the closure is called once, so that it may give away what it captured.
-#[inline(always)]
-pub fn call<R>(body: impl FnOnce() -> R) -> R {
-    body()
+    R::from_result(Err(E::from_rejected(rejected)))
 }
 
 /// Calls a handler, whose argument has a known type when the handler is looked at.
 #[inline(always)]
 pub fn apply<A, R>(argument: A, handler: impl FnOnce(A) -> R) -> R {
     handler(argument)
+}
+
+/// What a handler says that a result came to.
+#[inline]
+pub fn judged<A, J: Into<Judgement>>(result: A, handler: impl FnOnce(A) -> J) -> Judgement {
+    handler(result).into()
+}
+
+/// What a result came to: an error comes to what `judge` says, which is kept out of the way of calls that succeed.
+#[inline(always)]
+pub fn judge_error<T, E>(result: Result<&T, &E>, judge: impl FnOnce(&E) -> Judgement) -> Judgement {
+    match result {
+        Ok(_) => Outcome::Success.into(),
+        Err(error) => out_of_line(|| judge(error)),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn out_of_line<R>(judge: impl FnOnce() -> R) -> R {
+    judge()
 }
 
 /// Gives an async block the type of its result, and is never called.

@@ -67,17 +67,19 @@ impl<'a> Guarded<'a> {
 
     fn expand(&self) -> Result<TokenStream> {
         let Function { attributes, visibility, signature, inner_attributes, .. } = self.function;
-        let (breaker, admission) = (self.breaker(), self.admission()?);
-        let (call, settling, answer) = (self.call(), self.settling(), self.answer());
+        let breaker = self.breaker();
+        let call = match (&self.arguments.fallback, self.function.is_async()) {
+            (None, _) => self.call_or_refuse(),
+            (Some(Fallback::OfErrors(handler)), _) => self.call_or_handle(handler),
+            (Some(Fallback::OfRejections(handler)), false) => self.call_or_answer(handler)?,
+            (Some(Fallback::OfRejections(handler)), true) => self.call_async_or_answer(handler)?,
+        };
         Ok(quote_spanned! {Span::mixed_site()=>
             #(#attributes)*
             #visibility #signature {
                 #(#inner_attributes)*
                 #breaker
-                #admission
-                let result = #call;
-                #settling
-                #answer
+                #call
             }
         })
     }
@@ -122,43 +124,126 @@ impl<'a> Guarded<'a> {
         quote_spanned!(Span::mixed_site()=> let breaker: &#support::CircuitBreaker = #given;)
     }
 
-    /// Asks the circuit, and returns if it rejects the call.
-    fn admission(&self) -> Result<TokenStream> {
-        let ask = match self.function.is_async() {
-            true => quote!(try_acquire),
-            false => quote!(enter),
+    /// Makes the call, and returns its rejection as an error.
+    fn call_or_refuse(&self) -> TokenStream {
+        let output = &self.output;
+        let support = self.support(output.span());
+        let refusal =
+            quote_spanned!(at(output.span())=> #support::refuse::<#output, _, _>(rejected));
+        self.unless_rejected(&self.call(), &refusal)
+    }
+
+    /// Makes the call, and lets the handler answer every error.
+    fn call_or_handle(&self, handler: &Handler) -> TokenStream {
+        let call = self.call();
+        let answer = self.handled(&quote_spanned!(Span::mixed_site()=> error), handler);
+        quote_spanned! {Span::mixed_site()=>
+            match #call {
+                ::core::result::Result::Ok(value) => ::core::result::Result::Ok(value),
+                ::core::result::Result::Err(error) => #answer,
+            }
+        }
+    }
+
+    /// Makes the call, or lets the handler answer its rejection: at the beginning of the body, which owns the arguments.
+    fn call_or_answer(&self, handler: &Handler) -> Result<TokenStream> {
+        let (output, body, judge) = (&self.output, &self.function.body, self.judge());
+        let (support, answer) = (self.support(output.span()), self.answer(handler)?);
+        let body = quote_spanned! {Span::mixed_site()=>
+            move |rejected| -> #output {
+                if let ::core::option::Option::Some(rejected) = rejected {
+                    return #answer;
+                }
+                #body
+            }
         };
-        let refusal = self.refusal()?;
+        let call_or_answer =
+            quote_spanned!(at(output.span())=> #support::call_or_answer::<#output, _, _>);
+        Ok(quote_spanned!(Span::mixed_site()=> #call_or_answer(breaker, #body, #judge)))
+    }
+
+    /// As `call_or_answer`. The body, which must not move, finds the rejection in a place beside it.
+    fn call_async_or_answer(&self, handler: &Handler) -> Result<TokenStream> {
+        let (support, answer) = (self.support(Span::mixed_site()), self.answer(handler)?);
+        let body = self.block(Some(&quote_spanned! {Span::mixed_site()=>
+            if let ::core::option::Option::Some(&rejected) = rejection.get() {
+                return #answer;
+            }
+        }));
+        let call = self.call_async(&quote_spanned!(Span::mixed_site()=> body.as_mut()));
+        let answered = quote_spanned! {Span::mixed_site()=> {
+            rejection.get_or_init(|| rejected);
+            body.await
+        }};
+        let result = self.unless_rejected(&call, &answered);
         Ok(quote_spanned! {Span::mixed_site()=>
-            let pass = match breaker.#ask() {
-                ::core::result::Result::Ok(pass) => pass,
-                ::core::result::Result::Err(rejected) => return #refusal,
-            };
+            let rejection = &#support::OnceLock::<#support::Rejected>::new();
+            let mut body = ::core::pin::pin!(#body);
+            #result
         })
     }
 
-    /// What is returned instead of a call that was rejected.
-    fn refusal(&self) -> Result<TokenStream> {
+    /// Makes the call. What it comes to is a `Result` with a `CallError`.
+    fn call(&self) -> TokenStream {
+        if self.function.is_async() {
+            let body = self.block(None);
+            return self.call_async(&quote_spanned!(Span::mixed_site()=> ::core::pin::pin!(#body)));
+        }
+        let (output, body, judge) = (&self.output, &self.function.body, self.judge());
+        let support = self.support(output.span());
+        let call = quote_spanned!(at(output.span())=> #support::call::<#output, _, _>);
+        quote_spanned!(Span::mixed_site()=> #call(breaker, move || -> #output { #body }, #judge))
+    }
+
+    /// As `call`, with a pinned body.
+    fn call_async(&self, body: &TokenStream) -> TokenStream {
+        let (output, judge) = (&self.output, self.judge());
+        let (support, at_output) = (self.support(Span::mixed_site()), self.support(output.span()));
+        let into_result =
+            quote_spanned!(at(output.span())=> #at_output::into_result::<#output, _, _>);
+        quote_spanned! {Span::mixed_site()=>
+            #support::call_async(breaker, #body, |returned| #into_result(returned), #judge).await
+        }
+    }
+
+    /// What a call comes to, or what there is in place of one that was `rejected`.
+    fn unless_rejected(&self, call: &TokenStream, instead: &TokenStream) -> TokenStream {
         let output = &self.output;
-        let at_output = self.support(output.span());
-        Ok(match &self.arguments.fallback {
-            None => {
-                quote_spanned!(at(output.span())=> #at_output::refuse::<#output, _, _>(rejected))
+        let (support, at_output) = (self.support(Span::mixed_site()), self.support(output.span()));
+        let succeeded = quote_spanned!(at(output.span())=> #at_output::succeeded::<#output, _, _>);
+        let failed = quote_spanned!(at(output.span())=> #at_output::failed::<#output, _, _>);
+        quote_spanned! {Span::mixed_site()=>
+            match #call {
+                ::core::result::Result::Ok(value) => #succeeded(value),
+                ::core::result::Result::Err(#support::CallError::Failed(error)) => #failed(error),
+                ::core::result::Result::Err(#support::CallError::Rejected(rejected)) => #instead,
             }
-            Some(Fallback::OfRejections(Handler::Path(path))) => {
-                let (arguments, awaited) = (self.function.arguments()?, &self.awaited);
-                quote_spanned!(at(path.span())=> #path(#(#arguments,)* rejected) #awaited)
+        }
+    }
+
+    /// What the handler makes of a rejection.
+    fn answer(&self, handler: &Handler) -> Result<TokenStream> {
+        let Handler::Path(path) = handler else {
+            return Ok(self.handled(&quote_spanned!(Span::mixed_site()=> rejected), handler));
+        };
+        let (arguments, awaited) = (self.function.arguments()?, &self.awaited);
+        Ok(quote_spanned!(at(path.span())=> #path(#(#arguments,)* rejected) #awaited))
+    }
+
+    /// The body of an async function, after what comes first.
+    fn block(&self, first: Option<&TokenStream>) -> TokenStream {
+        let (support, output) = (self.support(Span::mixed_site()), &self.output);
+        let body = &self.function.body;
+        // A block has no place for its type; the first `return` gives it.
+        quote_spanned! {Span::mixed_site()=>
+            async move {
+                if false {
+                    return #support::never::<#output>();
+                }
+                #first
+                #body
             }
-            Some(Fallback::OfRejections(handler)) => {
-                self.handled(&quote_spanned!(Span::mixed_site()=> rejected), handler)
-            }
-            Some(Fallback::OfErrors(handler)) => {
-                let error = quote_spanned! {at(output.span())=>
-                    #at_output::rejection::<#output, _, _>(rejected)
-                };
-                self.handled(&error, handler)
-            }
-        })
+        }
     }
 
     /// What a handler makes of `argument`.
@@ -168,47 +253,18 @@ impl<'a> Guarded<'a> {
         quote_spanned!(at(handler.span())=> #support::apply(#argument, #handler) #awaited)
     }
 
-    /// Runs the body.
-    fn call(&self) -> TokenStream {
-        let (support, output) = (self.support(Span::mixed_site()), &self.output);
-        let body = &self.function.body;
-        match self.function.is_async() {
-            false => {
-                quote_spanned!(Span::mixed_site()=> #support::call(move || -> #output { #body }))
-            }
-            // A block has no place for its type; the first `return` gives it.
-            true => quote_spanned! {Span::mixed_site()=>
-                async move {
-                    if false {
-                        return #support::never::<#output>();
-                    }
-                    #body
-                }
-                .await
-            },
-        }
-    }
-
-    /// Tells the circuit what the call came to.
-    fn settling(&self) -> TokenStream {
-        let output = &self.output;
-        let at_output = self.support(output.span());
-        let result =
-            quote_spanned! {at(output.span())=> #at_output::as_result::<#output, _, _>(&result)};
+    /// The closure that says what a result came to.
+    fn judge(&self) -> TokenStream {
         match &self.arguments.judge {
             Judge::By(handler) => {
                 let judge = handler.expression();
                 let support = self.support(judge.span());
-                quote_spanned!(at(judge.span())=> pass.settle(#support::apply(#result, #judge));)
+                quote_spanned!(at(judge.span())=> |result| #support::judged(result, #judge))
             }
             Judge::Circuit { errors, ignore } => {
+                let support = self.support(Span::mixed_site());
                 let judgement = self.judgement(errors.as_deref(), ignore);
-                quote_spanned! {Span::mixed_site()=>
-                    match #result {
-                        ::core::result::Result::Ok(_) => pass.success(),
-                        ::core::result::Result::Err(error) => pass.settle(#judgement),
-                    }
-                }
+                quote_spanned!(Span::mixed_site()=> |result| #support::judge_error(result, |error| #judgement))
             }
         }
     }
@@ -240,21 +296,5 @@ impl<'a> Guarded<'a> {
                 ::core::result::Result::Err(rejected) => #support::judge_rejection(breaker, rejected),
             }
         }}
-    }
-
-    /// What is returned after the call.
-    fn answer(&self) -> TokenStream {
-        let Some(Fallback::OfErrors(handler)) = &self.arguments.fallback else {
-            return quote_spanned!(Span::mixed_site()=> result);
-        };
-        let support = self.support(Span::mixed_site());
-        let failed = quote_spanned!(Span::mixed_site()=> #support::CallError::Failed(error));
-        let answer = self.handled(&failed, handler);
-        quote_spanned! {Span::mixed_site()=>
-            match result {
-                ::core::result::Result::Ok(value) => ::core::result::Result::Ok(value),
-                ::core::result::Result::Err(error) => #answer,
-            }
-        }
     }
 }

@@ -6,11 +6,12 @@ use std::future::{Future, ready};
 use std::num::ParseIntError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::LazyLock;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use fuseboard::{CallError, Pin as Pinned, Rejected, State, circuit_breaker};
+use fuseboard::{CallError, Outcome, Pin as Pinned, Rejected, State, circuit_breaker};
 
 use crate::rig::{Rig, rig};
 
@@ -292,6 +293,62 @@ fn a_marked_future_is_as_sendable_as_it_was() {
     drop(sendable(account.newest_later()));
     drop(sendable(account.get_later(1)));
     drop(sendable(account.closed((1, 2), Vec::new(), ())));
+}
+
+#[test]
+fn a_future_with_a_fallback_or_a_judge_is_as_sendable_as_it_was() {
+    static RIG: LazyLock<Rig> = rig();
+    fn sendable<T: Send>(value: T) -> T {
+        value
+    }
+
+    #[circuit_breaker("payments", fallback = nobody, board = RIG.board)]
+    async fn name<'a>(
+        names: &'a mut [Cell<u32>],
+        at: Cell<usize>,
+    ) -> Result<&'a mut Cell<u32>, Wrong> {
+        ready(()).await;
+        names.get_mut(at.get()).ok_or(Wrong::Number)
+    }
+
+    async fn nobody(
+        _: &mut [Cell<u32>],
+        _: Cell<usize>,
+        _: Rejected,
+    ) -> Result<&mut Cell<u32>, Wrong> {
+        ready(Err(Wrong::Rejected)).await
+    }
+
+    #[circuit_breaker(
+        "payments",
+        judged_by = |result| match result {
+            Ok(word) if word.len() < least => Outcome::Failure,
+            _ => Outcome::Ignored,
+        },
+        fallback_on_error = async |_| Err("no word"),
+        board = RIG.board
+    )]
+    async fn word<'a>(text: &'a str, least: usize) -> Result<&'a str, &'a str> {
+        ready(text.split(' ').next().ok_or(text)).await
+    }
+
+    drop(sendable(name(&mut [Cell::new(1)], Cell::new(0))));
+    drop(sendable(word("a word", 3)));
+}
+
+#[tokio::test]
+async fn a_future_may_keep_to_its_thread() {
+    static RIG: LazyLock<Rig> = rig();
+
+    #[circuit_breaker("payments", board = RIG.board)]
+    async fn counted(count: Rc<Cell<u32>>) -> Result<u32, Wrong> {
+        count.set(count.get() + 1);
+        tokio::task::yield_now().await;
+        Ok(count.get())
+    }
+
+    assert_eq!(counted(Rc::new(Cell::new(1))).await, Ok(2));
+    assert_eq!(RIG.totals().success, 1);
 }
 
 #[test]

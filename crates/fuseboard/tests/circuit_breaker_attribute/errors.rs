@@ -193,6 +193,58 @@ fn an_inner_rejection_is_ignored_however_it_is_wrapped() {
     assert_eq!(counted(RIG.totals()), (0, 3));
 }
 
+/// What `thiserror` makes of a variant that is `#[error(transparent)]`.
+#[derive(Debug)]
+struct Transparent(ServiceError);
+
+impl std::fmt::Display for Transparent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Transparent {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl From<Rejected> for Transparent {
+    fn from(rejected: Rejected) -> Self {
+        Transparent(rejected.into())
+    }
+}
+
+#[test]
+fn a_transparent_error_hides_the_one_inside_but_not_what_that_stems_from() {
+    static RIG: LazyLock<Rig> = rig();
+
+    #[circuit_breaker("payments", failure_threshold = 10, errors(ServiceError), board = RIG.board)]
+    fn hidden(error: ServiceError) -> Result<(), Transparent> {
+        Err(Transparent(error))
+    }
+
+    #[circuit_breaker("payments", failure_threshold = 10, errors(ParseIntError), board = RIG.board)]
+    fn below(error: ServiceError) -> Result<(), Transparent> {
+        Err(Transparent(error))
+    }
+
+    #[circuit_breaker("payments", failure_threshold = 10, board = RIG.board, judged_by = |result| match result {
+        Err(Transparent(ServiceError::Timeout)) => Outcome::Failure,
+        _ => Outcome::Ignored,
+    })]
+    fn judged(error: ServiceError) -> Result<(), Transparent> {
+        Err(Transparent(error))
+    }
+
+    assert!(hidden(ServiceError::Timeout).is_err());
+    assert_eq!(counted(RIG.totals()), (0, 1));
+    assert!(below(ServiceError::Number(no_int())).is_err());
+    assert_eq!(counted(RIG.totals()), (1, 1));
+    assert!(judged(ServiceError::Timeout).is_err());
+    assert_eq!(counted(RIG.totals()), (2, 1));
+}
+
 #[test]
 fn the_trackers_of_a_given_breaker_judge_the_errors_that_are_listed() {
     static BREAKER: LazyLock<CircuitBreaker> = LazyLock::new(|| {
@@ -267,4 +319,21 @@ async fn a_function_of_the_user_may_judge_values_and_errors() {
     }
     assert_eq!(borrows("none").await, Ok("none"));
     assert_eq!(RIG.totals().failure, 3);
+}
+
+#[test]
+fn a_judge_that_panics_has_seen_a_failure() {
+    static RIG: LazyLock<Rig> = rig();
+
+    fn judge(_: Result<&(), &CallError<()>>) -> Outcome {
+        panic!("on purpose");
+    }
+
+    #[circuit_breaker("payments", judged_by = judge, board = RIG.board)]
+    fn answers() -> Result<(), CallError<()>> {
+        Ok(())
+    }
+
+    assert!(std::panic::catch_unwind(answers).is_err());
+    assert_eq!(counted(RIG.totals()), (1, 0));
 }

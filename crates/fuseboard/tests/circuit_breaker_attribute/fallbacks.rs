@@ -1,9 +1,12 @@
 //! What answers instead of a marked function, and what it is given.
 
 use std::cell::Cell;
-use std::future::ready;
+use std::future::{pending, ready};
 use std::num::ParseIntError;
+use std::panic::catch_unwind;
+use std::pin::pin;
 use std::sync::LazyLock;
+use std::task::{Context, Waker};
 
 use fuseboard::{CallError, Pin, Rejected, circuit_breaker};
 
@@ -81,6 +84,74 @@ fn the_fallback_of_a_method_may_be_a_method() {
     assert_eq!(users.add(1u8), Ok(&1));
     RIG.circuit().force_open(Pin::by("test"));
     assert_eq!(users.add(2u8), Ok(&1002));
+}
+
+#[tokio::test]
+async fn the_fallback_of_an_async_method_may_take_what_the_body_would_have_taken() {
+    static RIG: LazyLock<Rig> = rig();
+
+    struct Users(Vec<Order>);
+
+    impl Users {
+        #[circuit_breaker("users", fallback = Self::cached, board = RIG.board)]
+        async fn add<T: Into<u32>>(&mut self, order: Order, id: T) -> Result<&Order, String> {
+            self.0.push(ready(order).await);
+            self.0[0].0 += id.into();
+            self.0.last().ok_or_else(String::new)
+        }
+
+        async fn cached<T: Into<u32>>(
+            &mut self,
+            order: Order,
+            _: T,
+            _: Rejected,
+        ) -> Result<&Order, String> {
+            self.0 = vec![ready(Order(order.0 + 1000)).await];
+            self.0.first().ok_or_else(String::new)
+        }
+
+        #[circuit_breaker("users", fallback = async |_| Ok(self.0), board = RIG.board)]
+        async fn all(mut self) -> Result<Vec<Order>, String> {
+            self.0.clear();
+            ready(Ok(self.0)).await
+        }
+    }
+
+    let mut users = Users(Vec::new());
+    assert_eq!(users.add(Order(1), 1u8).await, Ok(&Order(2)));
+    RIG.circuit().force_open(Pin::by("test"));
+    assert_eq!(users.add(Order(3), 1u8).await, Ok(&Order(1003)));
+    assert_eq!(users.all().await, Ok(vec![Order(1003)]));
+}
+
+#[test]
+fn a_fallback_that_panics_or_is_cancelled_was_no_call() {
+    static RIG: LazyLock<Rig> = rig();
+
+    #[circuit_breaker("users", fallback = panics, board = RIG.board)]
+    fn user() -> Result<u32, String> {
+        Ok(1)
+    }
+
+    fn panics(_: Rejected) -> Result<u32, String> {
+        panic!("on purpose");
+    }
+
+    #[circuit_breaker("users", fallback = async |_| pending().await, board = RIG.board)]
+    async fn user_later() -> Result<u32, String> {
+        ready(Ok(1)).await
+    }
+
+    assert_eq!(user(), Ok(1));
+    RIG.circuit().force_open(Pin::by("test"));
+    assert!(catch_unwind(user).is_err());
+    {
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(pin!(user_later()).poll(&mut context).is_pending());
+    }
+    let totals = RIG.totals();
+    assert_eq!((totals.success, totals.rejected), (1, 2));
+    assert_eq!((totals.failure, totals.cancelled, totals.ignored), (0, 0, 0));
 }
 
 #[tokio::test]
