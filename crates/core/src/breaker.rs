@@ -25,6 +25,7 @@ mod guard;
 mod habits;
 mod info;
 mod inner;
+mod light;
 mod mine;
 mod rest;
 mod ticket;
@@ -33,6 +34,7 @@ mod word;
 pub use builder::Builder;
 pub use guard::Guard;
 pub use info::{Info, LastError, PinInfo, Totals};
+pub use light::LightTicket;
 pub(crate) use rest::Glance;
 pub use ticket::Ticket;
 
@@ -60,7 +62,7 @@ pub struct CircuitBreaker {
 }
 
 /// What all clones of a breaker, and all its tickets, share.
-struct Shared {
+pub(crate) struct Shared {
     published: Published,
     name: Arc<str>,
     registration: Registration,
@@ -465,7 +467,9 @@ impl Shared {
         {
             cells.next_generation();
         }
-        self.published.publish(generation, inner.engine.ease());
+        let cells = inner.cells.as_deref();
+        let announce = |word| cells.into_iter().for_each(|cells| cells.announce(word));
+        self.published.publish(generation, inner.engine.ease(), announce);
     }
 
     #[inline]

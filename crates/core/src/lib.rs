@@ -30,7 +30,9 @@ mod state;
 mod sync;
 
 pub use board::{Board, BoardBuilder};
-pub use breaker::{Builder, CircuitBreaker, Guard, Info, LastError, PinInfo, Ticket, Totals};
+pub use breaker::{
+    Builder, CircuitBreaker, Guard, Info, LastError, LightTicket, PinInfo, Ticket, Totals,
+};
 pub use error::{BuildError, CallError, InvalidName, Rejected};
 pub use keyed::{KeyOf, Keyed, KeyedBuilder, KeyedInfo, KeyedLimits};
 pub use listener::Listener;

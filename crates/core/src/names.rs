@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+
+use crate::breaker::Shared;
 
 /// A circuit breaker of this process, by number. Copies cost nothing; the name can be looked up while the breaker lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,12 +12,18 @@ pub struct CircuitId(u64);
 
 struct Names {
     next: u64,
-    by_id: BTreeMap<u64, Arc<str>>,
+    by_id: BTreeMap<u64, Named>,
+}
+
+struct Named {
+    name: Arc<str>,
+    home: Weak<Shared>,
 }
 
 static NAMES: RwLock<Names> = RwLock::new(Names { next: 0, by_id: BTreeMap::new() });
 
 impl CircuitId {
+    #[inline]
     pub(crate) fn number(self) -> u64 {
         self.0
     }
@@ -23,7 +31,13 @@ impl CircuitId {
     /// The circuit's name; `None` once its breaker is gone.
     pub fn name(self) -> Option<Arc<str>> {
         let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
-        names.by_id.get(&self.0).cloned()
+        names.by_id.get(&self.0).map(|named| Arc::clone(&named.name))
+    }
+
+    /// What the breaker's clones share; `None` once it is gone.
+    pub(crate) fn home(self) -> Option<Arc<Shared>> {
+        let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
+        names.by_id.get(&self.0)?.home.upgrade()
     }
 }
 
@@ -36,16 +50,16 @@ impl fmt::Display for CircuitId {
     }
 }
 
-/// Keeps a name in the table as long as it lives.
+/// Keeps a name, and the way to its breaker, in the table as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Registration(CircuitId);
 
 impl Registration {
-    pub(crate) fn of(name: Arc<str>) -> Self {
+    pub(crate) fn of(name: Arc<str>, home: Weak<Shared>) -> Self {
         let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
         let id = names.next;
         names.next += 1;
-        names.by_id.insert(id, name);
+        names.by_id.insert(id, Named { name, home });
         Registration(CircuitId(id))
     }
 

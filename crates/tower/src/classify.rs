@@ -1,6 +1,6 @@
 //! What a response, or an error, says about the circuit.
 
-use fuseboard_core::{CircuitBreaker, Judgement};
+use fuseboard_core::{CircuitBreaker, Judgement, LightTicket};
 
 #[cfg(feature = "http")]
 mod grpc;
@@ -48,6 +48,15 @@ pub trait Classify<Response, Error> {
         let _ = trailers;
         fuseboard_core::Outcome::Success.into()
     }
+
+    /// Settles a call by what its result comes to. A classifier that can do without the circuit need not look for it.
+    #[doc(hidden)]
+    #[inline]
+    fn settle_light(&self, ticket: LightTicket, result: Result<&Response, &Error>) {
+        if let Some(circuit) = ticket.breaker() {
+            ticket.settle(self.classify(&circuit, result));
+        }
+    }
 }
 
 /// Judges by the circuit's own trackers, as [`CircuitBreaker::call`] does: unless its rules say otherwise, every
@@ -60,6 +69,17 @@ impl<Response: 'static, Error: 'static> Classify<Response, Error> for Trackers {
     fn classify(&self, circuit: &CircuitBreaker, result: Result<&Response, &Error>) -> Judgement {
         circuit.judge(result)
     }
+
+    #[inline]
+    fn settle_light(&self, ticket: LightTicket, result: Result<&Response, &Error>) {
+        let asked = match result {
+            Ok(_) => ticket.try_success(),
+            Err(_) => Err(ticket),
+        };
+        if let Err(ticket) = asked {
+            judge_light(ticket, result);
+        }
+    }
 }
 
 impl<Response, Error, F, J> Classify<Response, Error> for F
@@ -70,5 +90,21 @@ where
     #[inline]
     fn classify(&self, _circuit: &CircuitBreaker, result: Result<&Response, &Error>) -> Judgement {
         self(result).into()
+    }
+
+    #[inline]
+    fn settle_light(&self, ticket: LightTicket, result: Result<&Response, &Error>) {
+        ticket.settle(self(result));
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn judge_light<Response: 'static, Error: 'static>(
+    ticket: LightTicket,
+    result: Result<&Response, &Error>,
+) {
+    if let Some(circuit) = ticket.breaker() {
+        ticket.settle(circuit.judge(result));
     }
 }

@@ -1,6 +1,6 @@
 //! When an admitted call ends: with the response, or with the last byte of its body.
 
-use crate::admitted::Admitted;
+use crate::admitted::{Admitted, settle};
 use crate::classify::Classify;
 
 #[cfg(feature = "http")]
@@ -12,7 +12,7 @@ pub trait End<Response, Error, C>: sealed::Sealed {
     type Response;
 
     #[doc(hidden)]
-    fn answered(call: Admitted, classify: &C, response: Response) -> Self::Response;
+    fn answered(call: &mut Option<Admitted>, classify: &C, response: Response) -> Self::Response;
 
     #[doc(hidden)]
     fn not_called(classify: &C, response: Response) -> Self::Response;
@@ -34,9 +34,8 @@ impl<Response, Error, C: Classify<Response, Error>> End<Response, Error, C> for 
     type Response = Response;
 
     #[inline]
-    fn answered(call: Admitted, classify: &C, response: Response) -> Response {
-        let judgement = classify.classify(call.circuit(), Ok(&response));
-        call.settle(judgement);
+    fn answered(call: &mut Option<Admitted>, classify: &C, response: Response) -> Response {
+        settle(call, classify, Ok(&response));
         response
     }
 
@@ -52,7 +51,7 @@ mod at_body_end {
     use http_body::Body;
 
     use super::End;
-    use crate::admitted::Admitted;
+    use crate::admitted::{Admitted, ENDED};
     use crate::body::WatchedBody;
     use crate::classify::Classify;
 
@@ -68,8 +67,13 @@ mod at_body_end {
     {
         type Response = Response<WatchedBody<B, C>>;
 
-        fn answered(call: Admitted, classify: &C, response: Response<B>) -> Self::Response {
-            let judgement = classify.classify(call.circuit(), Ok(&response));
+        fn answered(
+            call: &mut Option<Admitted>,
+            classify: &C,
+            response: Response<B>,
+        ) -> Self::Response {
+            let call = call.take().expect(ENDED);
+            let judgement = call.judged(|circuit| classify.classify(circuit, Ok(&response)));
             let over = judgement.outcome != Outcome::Success
                 || call.is_probe()
                 || response.body().is_end_stream();

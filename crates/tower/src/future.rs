@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::admitted::{Admitted, unwinding};
+use crate::admitted::{Admitted, ENDED, settle, unwinding};
 use crate::{Classify, End, WrapError};
 
 pin_project! {
@@ -21,6 +21,9 @@ pin_project! {
     ///
     /// Dropping it cancels the call: it gives its slot back and counts neither way, unless it ran longer than the rules'
     /// `cancelled_after`. A panic in the inner future is a failure, whoever catches it.
+    ///
+    /// It need not keep the one breaker of its service: a future that outlives the service and every other clone of the
+    /// breaker counts nowhere.
     #[must_use = "futures do nothing unless they are polled"]
     pub struct ResponseFuture<F, T, X, C, R, E> {
         #[pin]
@@ -66,16 +69,13 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        const ENDED: &str = "a future is not polled after it has ended";
         match self.project().progress.project() {
             ProgressProj::Called { future, call, classify } => {
                 let result = ready!(unwinding(call, || future.poll(context)));
-                let call = call.take().expect(ENDED);
                 Poll::Ready(match result {
                     Ok(response) => Ok(E::answered(call, classify, response)),
                     Err(error) => {
-                        let judgement = classify.classify(call.circuit(), Err(&error));
-                        call.settle(judgement);
+                        settle(call, &*classify, Err(&error));
                         Err(R::failed(error))
                     }
                 })

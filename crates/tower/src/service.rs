@@ -3,13 +3,13 @@
 use std::fmt;
 use std::task::{Context, Poll};
 
-use fuseboard_core::{Cause, CircuitBreaker, Rejected, State};
+use fuseboard_core::{CircuitBreaker, Rejected};
 use tower_service::Service;
 
 use crate::admitted::Admitted;
 use crate::{
     AsError, AtResponse, CircuitBreakerLayer, Classify, End, Reject, ResponseFuture, Select,
-    Trackers,
+    Trackers, WrapError,
 };
 
 /// A service behind a circuit breaker. Made by a [`CircuitBreakerLayer`].
@@ -64,6 +64,16 @@ enum Ready {
     ToReject(Box<Rejected>),
 }
 
+/// The future of a call.
+type Called<I, Request, C, R, E> = ResponseFuture<
+    <I as Service<Request>>::Future,
+    <E as End<<I as Service<Request>>::Response, <I as Service<Request>>::Error, C>>::Response,
+    <R as WrapError<<I as Service<Request>>::Error>>::Error,
+    C,
+    R,
+    E,
+>;
+
 impl<I, S, C, R, E> CircuitBreakerService<I, S, C, R, E> {
     pub(crate) fn new(inner: I, layer: CircuitBreakerLayer<S, C, R, E>) -> Self {
         CircuitBreakerService { inner, layer, ready: Ready::No }
@@ -110,6 +120,30 @@ where
 
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
+        let only = self.layer.select.only().filter(|_| matches!(self.ready, Ready::Inner));
+        match only.and_then(CircuitBreaker::try_acquire_light) {
+            Some(ticket) => {
+                self.ready = Ready::No;
+                let call = Admitted::Light(Some(ticket));
+                let future = self.inner.call(request);
+                ResponseFuture::called(future, call, self.layer.classify.clone())
+            }
+            None => self.call_asked(request),
+        }
+    }
+}
+
+impl<I, S, C, R, E> CircuitBreakerService<I, S, C, R, E> {
+    /// Makes the call if the circuit, which has to be asked or is not kept by the service, lets it through.
+    #[inline(never)]
+    fn call_asked<Request>(&mut self, request: Request) -> Called<I, Request, C, R, E>
+    where
+        I: Service<Request>,
+        S: Select<Request>,
+        C: Classify<I::Response, I::Error> + Clone,
+        R: Reject<Request, I::Response, I::Error>,
+        E: End<I::Response, I::Error, C>,
+    {
         let circuit = self.layer.select.select(&request);
         let asked = match std::mem::replace(&mut self.ready, Ready::No) {
             Ready::Inner => Admitted::ask(circuit),
@@ -128,9 +162,7 @@ where
             }
         }
     }
-}
 
-impl<I, S, C, R, E> CircuitBreakerService<I, S, C, R, E> {
     /// The inner service is not ready: neither is this one, unless it would reject anyway. What was ready stays so.
     #[cold]
     fn poll_rejecting<Request>(&mut self) -> Poll<Result<(), R::Error>>
@@ -142,7 +174,7 @@ impl<I, S, C, R, E> CircuitBreakerService<I, S, C, R, E> {
         if let Ready::ToReject(_) = self.ready {
             return Poll::Ready(Ok(()));
         }
-        match self.layer.select.only().and_then(rejects) {
+        match self.layer.select.only().and_then(CircuitBreaker::peek) {
             Some(rejected) => {
                 self.ready = Ready::ToReject(Box::new(rejected));
                 Poll::Ready(Ok(()))
@@ -163,7 +195,7 @@ impl<I, S, C, R, E> CircuitBreakerService<I, S, C, R, E> {
         C: Classify<I::Response, I::Error>,
     {
         let Some(circuit) = self.layer.select.only() else { return };
-        if rejects(circuit).is_some() {
+        if circuit.peek().is_some() {
             return;
         }
         if let Ok(call) = Admitted::ask(circuit.clone()) {
@@ -173,22 +205,11 @@ impl<I, S, C, R, E> CircuitBreakerService<I, S, C, R, E> {
     }
 }
 
-/// The rejection, if the circuit would reject a call now; it changes nothing.
-fn rejects(circuit: &CircuitBreaker) -> Option<Rejected> {
-    let info = circuit.info();
-    let (retry_after, cause) = match info.state {
-        State::Open => (Some(info.retry_after.filter(|wait| !wait.is_zero())?), info.trip?.cause),
-        State::ForcedOpen => (info.retry_after, Cause::Pinned),
-        _ => return None,
-    };
-    Some(Rejected { circuit: circuit.id(), state: info.state, retry_after, cause })
-}
-
 /// Counts the rejection of a call to a service that was ready only because it rejects. It is rejected also if the
 /// deadline has passed since `poll_ready`, for the inner service must not be called; then it is not the attempt that
 /// tries again.
 fn count_rejection(circuit: &CircuitBreaker, told: Rejected) -> Rejected {
-    match rejects(circuit).map(|_| circuit.try_acquire()) {
+    match circuit.peek().map(|_| circuit.try_acquire()) {
         Some(Err(rejected)) => rejected,
         _ => told,
     }

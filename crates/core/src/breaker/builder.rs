@@ -97,10 +97,12 @@ impl Builder {
         InvalidName::check(&self.name)?;
         let Builder { name, rules, common } = self;
         let (name, lag): (Arc<str>, _) = (name.into(), common.clock.lag());
-        let registration = Registration::of(Arc::clone(&name));
-        let published = Published::new(registration.id().number(), &rules, lag);
-        let inner = Mutex::new(Inner::new(Engine::new(rules, common.clock.now())));
-        let shared = Shared { published, name, registration, common, inner };
-        Ok(CircuitBreaker { shared: Arc::new(shared) })
+        let shared = Arc::new_cyclic(|home| {
+            let registration = Registration::of(Arc::clone(&name), home.clone());
+            let published = Published::new(registration.id().number(), &rules, lag);
+            let inner = Mutex::new(Inner::new(Engine::new(rules, common.clock.now())));
+            Shared { published, name, registration, common, inner }
+        });
+        Ok(CircuitBreaker { shared })
     }
 }

@@ -10,19 +10,23 @@
 
 use std::sync::Arc;
 
+use super::word::Word;
 use crate::sync::{AtomicU64, Ordering};
 
 #[cfg(all(test, loom))]
 mod model;
 
-/// One thread's counts for one breaker. All of them only grow.
+/// One thread's counts for one breaker, and what it has to know to go on counting. The counts only grow.
 ///
 /// Behind the two counts of an [`Arc`], and with an allocator that aligns to 16 bytes, the four that every call writes
 /// have no neighbours in their cache lines but these spaces and the start of the same allocation.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct Cell {
-    _before: [u64; 4],
+    _before: [u64; 3],
+    /// The circuit's word, for who does not hold the breaker: written under the circuit's lock, and when the circuit
+    /// leaves a word before anybody can see that elsewhere.
+    word: AtomicU64,
     /// Successes counted here, ever.
     settled: AtomicU64,
     /// The generation that the latest of them belong to.
@@ -63,6 +67,16 @@ impl Cell {
         grow(&self.settled, Ordering::Release);
     }
 
+    /// As [`settle`](Self::settle), if the circuit's word is still `word`. By the owner only.
+    #[inline]
+    pub(super) fn settle_under(&self, word: Word) -> bool {
+        let still = self.word.load(Ordering::Acquire) == word.bits();
+        if still {
+            self.settle(word.generation());
+        }
+        still
+    }
+
     /// Successes, and those of them that belong to `generation`.
     #[inline]
     fn successes(&self, generation: u64) -> (u64, u64) {
@@ -99,9 +113,17 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    /// Gives a thread a cell.
-    pub(super) fn add(&mut self, cell: Arc<Cell>) {
+    /// Gives a thread a cell, while the circuit's word is `word`.
+    pub(super) fn add(&mut self, cell: Arc<Cell>, word: Word) {
+        cell.word.store(word.bits(), Ordering::Release);
         self.cells.push(cell);
+    }
+
+    /// Tells all threads that the circuit's word will be `word`.
+    pub(super) fn announce(&self, word: Word) {
+        for cell in &self.cells {
+            cell.word.store(word.bits(), Ordering::Release);
+        }
     }
 
     /// What all cells come to, in `generation`, which is the circuit's.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use super::Shared;
 use super::cells::Cell;
+use crate::names::CircuitId;
 use crate::outcome::Outcome;
 use crate::policy::Seen;
 use crate::rules::Rules;
@@ -137,6 +138,12 @@ fn with_place<T>(breaker: u64, with: impl FnOnce(&Place) -> T) -> Option<T> {
     found.ok().flatten()
 }
 
+/// What the clones of `circuit` share, if there still are any.
+pub(super) fn home(circuit: CircuitId) -> Option<Arc<Shared>> {
+    let known = with_place(circuit.number(), |place| place.home.upgrade());
+    known.unwrap_or_else(|| circuit.home())
+}
+
 impl Place {
     /// What `with` makes of the rules, without a lock unless they changed since; `None` if the breaker is gone.
     fn with_rules<T>(&self, version: u64, with: impl FnOnce(&Rules) -> T) -> Option<T> {
@@ -170,7 +177,8 @@ impl Shared {
         let home = Arc::downgrade(self);
         let place = Place { breaker, cell: Arc::clone(&cell), home, rules: cell::Cell::default() };
         if MINE.try_with(|mine| mine.insert(place)).is_ok() {
-            self.lock().cells.get_or_insert_default().add(cell);
+            let mut inner = self.lock();
+            inner.cells.get_or_insert_default().add(cell, self.published.word());
         }
     }
 

@@ -56,6 +56,11 @@ impl Word {
     }
 
     #[inline]
+    pub(super) fn bits(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
     pub(super) fn is_idle(self) -> bool {
         self.0 & ((1 << MODE_BITS) - 1) == 3
     }
@@ -138,9 +143,9 @@ impl Published {
         (self.word() == word).then_some(times)
     }
 
-    /// Says what may be done from here on. To be called under the circuit's lock.
+    /// Says what may be done from here on, and if that is news, to `announce` first. To be called under the circuit's lock.
     #[inline]
-    pub(super) fn publish(&self, generation: u64, ease: Ease) {
+    pub(super) fn publish(&self, generation: u64, ease: Ease, announce: impl FnOnce(Word)) {
         let (mode, cause, times) = match ease {
             Ease::Locked => (Mode::Locked, 0, None),
             Ease::Admits => (Mode::Admits, 0, None),
@@ -152,6 +157,9 @@ impl Published {
         let word = Word::new(generation, mode, cause);
         // A store makes every reader fetch the line again, so what stays is not stored.
         let moves_on = self.word.load(Ordering::Relaxed) != word.0;
+        if moves_on {
+            announce(word);
+        }
         if let Some((since, until)) = times {
             self.publish_times(generation, since, until, moves_on);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fuseboard_core::policy::Seen;
-use fuseboard_core::{CircuitBreaker, Failure, Judgement, Outcome};
+use fuseboard_core::{CircuitBreaker, Failure, Judgement, LightTicket, Outcome};
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 
@@ -68,6 +68,19 @@ impl<B, Error: 'static> Classify<Response<B>, Error> for HttpStatus {
         match circuit.rules().classifier().classify(&Seen::status(status.as_u16())) {
             Outcome::Failure => failure(status, headers).into(),
             outcome => outcome.into(),
+        }
+    }
+
+    fn settle_light(&self, ticket: LightTicket, result: Result<&Response<B>, &Error>) {
+        match result {
+            Ok(response) if !self.by_trackers => {
+                ticket.settle(HttpStatus::judge(response.status(), response.headers()));
+            }
+            _ => {
+                if let Some(circuit) = ticket.breaker() {
+                    ticket.settle(self.classify(&circuit, result));
+                }
+            }
         }
     }
 }

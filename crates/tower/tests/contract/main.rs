@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod bodies;
+mod busy;
 mod classifiers;
 mod ends;
 mod keyed;

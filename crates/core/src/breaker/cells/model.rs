@@ -35,9 +35,9 @@ struct Ledger {
 impl Circuit {
     fn new(threads: &[Arc<Cell>]) -> Arc<Circuit> {
         let mut ledger = Ledger::default();
-        threads.iter().for_each(|cell| ledger.cells.add(Arc::clone(cell)));
         let published = Published::new(0, &Rules::default(), Duration::ZERO);
-        published.publish(0, Ease::Quiet { until: Moment::FAR });
+        published.publish(0, Ease::Quiet { until: Moment::FAR }, |_| ());
+        threads.iter().for_each(|cell| ledger.cells.add(Arc::clone(cell), published.word()));
         Arc::new(Circuit { published, ledger: Mutex::new(ledger) })
     }
 
@@ -68,7 +68,9 @@ impl Circuit {
             ledger.generation += 1;
             ledger.window = 0;
             ledger.cells.next_generation();
-            self.published.publish(ledger.generation, Ease::Quiet { until: Moment::FAR });
+            let Ledger { cells, generation, .. } = &*ledger;
+            let quiet = Ease::Quiet { until: Moment::FAR };
+            self.published.publish(*generation, quiet, |word| cells.announce(word));
         }
         seen
     }
@@ -141,6 +143,27 @@ fn a_late_success_never_enters_a_newer_window() {
 }
 
 #[test]
+fn who_sees_a_transition_settles_nothing_under_the_word_before_it() {
+    loom::model(|| {
+        let [mine] = cells();
+        let circuit = Circuit::new(&[mine.clone()]);
+        let before = circuit.published.word();
+        let other = {
+            let circuit = circuit.clone();
+            thread::spawn(move || circuit.locked(true))
+        };
+        mine.admit();
+        let seen = circuit.published.word() != before;
+        let settled = mine.settle_under(before);
+        assert!(!(seen && settled));
+        other.join().unwrap();
+        let late = circuit.stale();
+        let absorbed = circuit.ledger.lock().unwrap().absorbed;
+        assert_eq!(absorbed + late, u64::from(settled), "in one window, or stale");
+    });
+}
+
+#[test]
 fn the_times_are_those_of_their_word() {
     use crate::machine::Cause;
 
@@ -151,10 +174,10 @@ fn the_times_are_those_of_their_word() {
     };
     loom::model(move || {
         let circuit = Circuit::new(&[]);
-        circuit.published.publish(1, rejects(10));
+        circuit.published.publish(1, rejects(10), |_| ());
         let other = {
             let circuit = circuit.clone();
-            thread::spawn(move || circuit.published.publish(2, rejects(20)))
+            thread::spawn(move || circuit.published.publish(2, rejects(20), |_| ()))
         };
         let word = circuit.published.word();
         if let Some(found) = circuit.published.times_of(word) {
