@@ -34,7 +34,7 @@ const STEPS: &[Step] = &[
     },
     Step::Cargo {
         name: "docs",
-        args: &["doc", "--locked", "--workspace", "--no-deps"],
+        args: &["doc", "--locked", "--workspace", "--all-features", "--no-deps"],
         env: Some(("RUSTDOCFLAGS", "-D warnings")),
     },
     Step::Cargo { name: "tests", args: &["test", "--locked", "--workspace"], env: None },

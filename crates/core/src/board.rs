@@ -50,16 +50,34 @@ impl Default for Common {
 
 #[derive(Default)]
 struct Circuits {
-    breakers: BTreeMap<String, CircuitBreaker>,
-    keyed: BTreeMap<String, Arc<dyn Listed>>,
+    breakers: BTreeMap<String, Single>,
+    keyed: BTreeMap<String, Family>,
+}
+
+/// One circuit.
+struct Single {
+    breaker: CircuitBreaker,
+    made_with: Arc<Rules>,
+}
+
+/// The keyed circuits of one parent.
+struct Family {
+    circuits: Arc<dyn Listed>,
+    made_with: Arc<Rules>,
+}
+
+/// In what the rules of a circuit differ from those that somebody asks it for; empty if in nothing. Who asks for what it was
+/// made with means that circuit, also after it was given other rules.
+fn differing(now: &Rules, made_with: &Rules, asked_for: &Rules) -> String {
+    if made_with == asked_for { String::new() } else { now.differing(asked_for) }
 }
 
 impl Circuits {
     /// The keyed circuits that a circuit of that name would be one of.
-    fn family_of(&self, name: &str) -> Option<(&str, &Arc<dyn Listed>)> {
+    fn family_of(&self, name: &str) -> Option<(&str, &Family)> {
         let open = name.ends_with(']').then(|| name.match_indices('[')).into_iter().flatten();
         let mut parents = open.filter_map(|(at, _)| self.keyed.get_key_value(&name[..at]));
-        parents.next().map(|(parent, listed)| (parent.as_str(), listed))
+        parents.next().map(|(parent, family)| (parent.as_str(), family))
     }
 
     /// Refuses the name of one circuit if keyed ones have it.
@@ -115,15 +133,16 @@ impl Board {
     /// all circuits of `payments`; [`Keyed::find`] does not.
     pub fn get(&self, name: &str) -> Option<CircuitBreaker> {
         let circuits = self.read();
-        if let Some(breaker) = circuits.breakers.get(name) {
-            return Some(breaker.clone());
+        if let Some(single) = circuits.breakers.get(name) {
+            return Some(single.breaker.clone());
         }
-        let family = circuits.family_of(name).map(|(_, listed)| Arc::clone(listed));
+        let family = circuits.family_of(name).map(|(_, family)| Arc::clone(&family.circuits));
         drop(circuits);
         family?.find_by_name(name)
     }
 
-    /// The breaker of that name; made with `rules` if there is none.
+    /// The breaker of that name; made with `rules` if there is none. One that was
+    /// [reconfigured](CircuitBreaker::reconfigure) is found by its present rules, and by those that it was made with.
     ///
     /// # Errors
     ///
@@ -131,20 +150,22 @@ impl Board {
     /// [`BuildError::Name`] if no circuit can have that name.
     pub fn get_or_create(&self, name: &str, rules: Rules) -> Result<CircuitBreaker, BuildError> {
         let mut circuits = self.write();
-        if let Some(breaker) = circuits.breakers.get(name) {
-            return match breaker.rules().differing(&rules) {
+        if let Some(Single { breaker, made_with }) = circuits.breakers.get(name) {
+            return match differing(&breaker.rules(), made_with, &rules) {
                 differing if differing.is_empty() => Ok(breaker.clone()),
                 differing => Err(BuildError::Conflict { name: name.to_owned(), differing }),
             };
         }
         circuits.check_single(name)?;
-        let breaker = self.make(name, rules)?;
-        circuits.breakers.insert(name.to_owned(), breaker.clone());
+        let (breaker, made_with) = self.make(name, rules)?;
+        let single = Single { breaker: breaker.clone(), made_with };
+        circuits.breakers.insert(name.to_owned(), single);
         Ok(breaker)
     }
 
     /// The keyed circuits of that parent; made with `rules` and `limits` if there are none. They have the board's clock,
-    /// random numbers and listeners.
+    /// random numbers and listeners. As with [`get_or_create`](Self::get_or_create), those that were reconfigured are found by
+    /// their present rules, and by those that they were made with.
     ///
     /// # Errors
     ///
@@ -172,8 +193,11 @@ impl Board {
         K: Hash + Eq + Clone + Send + Sync + 'static,
     {
         let mut circuits = self.write();
-        if let Some(listed) = circuits.keyed.get(name) {
-            let differing = listed.differing(KeyType::of::<K>(), &rules, limits);
+        if let Some(Family { circuits: listed, made_with }) = circuits.keyed.get(name) {
+            let mut all_differing = listed.differing(KeyType::of::<K>(), limits);
+            all_differing.push(differing(&listed.rules(), made_with, &rules));
+            all_differing.retain(|one| !one.is_empty());
+            let differing = all_differing.join("; ");
             let listed: &dyn Any = &**listed;
             return match listed.downcast_ref::<Keyed<K>>() {
                 Some(keyed) if differing.is_empty() => Ok(keyed.clone()),
@@ -183,13 +207,14 @@ impl Board {
         circuits.check_keyed(name)?;
         let builder = Keyed::builder(name).rules(rules).limits(limits);
         let keyed = builder.common(Arc::clone(&self.shared.common)).build()?;
-        circuits.keyed.insert(name.to_owned(), Arc::new(keyed.clone()));
+        let family = Family { circuits: Arc::new(keyed.clone()), made_with: keyed.rules() };
+        circuits.keyed.insert(name.to_owned(), family);
         Ok(keyed)
     }
 
     /// Every breaker, by name. Keyed circuits are not among them: see [`all_keyed`](Self::all_keyed).
     pub fn all(&self) -> Vec<CircuitBreaker> {
-        self.read().breakers.values().cloned().collect()
+        self.read().breakers.values().map(|single| single.breaker.clone()).collect()
     }
 
     /// What the keyed circuits of each parent come to together, by the parent's name.
@@ -214,7 +239,7 @@ impl Board {
     }
 
     fn families(&self) -> Vec<Arc<dyn Listed>> {
-        self.read().keyed.values().cloned().collect()
+        self.read().keyed.values().map(|family| Arc::clone(&family.circuits)).collect()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Circuits> {
@@ -225,8 +250,10 @@ impl Board {
         self.shared.circuits.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn make(&self, name: &str, rules: Rules) -> Result<CircuitBreaker, BuildError> {
-        CircuitBreaker::builder(name).rules(rules).common(Arc::clone(&self.shared.common)).build()
+    fn make(&self, name: &str, rules: Rules) -> Result<(CircuitBreaker, Arc<Rules>), BuildError> {
+        let rules = Arc::new(rules);
+        let builder = CircuitBreaker::builder(name).rules(Arc::clone(&rules));
+        Ok((builder.common(Arc::clone(&self.shared.common)).build()?, rules))
     }
 }
 

@@ -349,7 +349,8 @@ impl Shared {
     fn is_quiet_for(&self, admission: &Admission) -> bool {
         let word = self.published.word();
         word.generation() == admission.generation()
-            && (word.is_idle() || word.is_quiet() && self.is_quick_and_early(admission))
+            && (word.is_idle()
+                || word.is_quiet() && self.is_quick_and_early(|now| admission.nanos(now)))
     }
 
     /// As [`is_quiet_for`](Self::is_quiet_for), for a call that was admitted under `word`.
@@ -358,16 +359,20 @@ impl Shared {
         if word.is_idle() {
             return self.published.word() == word;
         }
-        self.is_quiet_for(&Admission::at_ease(word.generation(), started))
+        let nanos = |now: Moment| {
+            started.map_or(u64::MAX, |at| now.as_nanos().saturating_sub(at.as_nanos()))
+        };
+        let same = self.published.word();
+        same.generation() == word.generation()
+            && (same.is_quiet() && self.is_quick_and_early(nanos) || same.is_idle())
     }
 
-    /// Whether the call was quick, and ends while the word holds. The coarse time decides where it is far enough from
-    /// either edge.
-    #[inline]
-    fn is_quick_and_early(&self, admission: &Admission) -> bool {
+    /// Whether the call, which took as many nanoseconds as `took` says for its end, was quick, and ends while the word
+    /// holds. The coarse time decides where it is far enough from either edge.
+    #[inline(always)]
+    fn is_quick_and_early(&self, took: impl Fn(Moment) -> u64) -> bool {
         let (until, slow) = (self.published.until(), self.published.slow());
-        let holds_at =
-            |now: Moment| now < until && (slow == u64::MAX || admission.nanos(now) < slow);
+        let holds_at = |now: Moment| now < until && (slow == u64::MAX || took(now) < slow);
         if until == Moment::FAR && slow == u64::MAX {
             return true;
         }

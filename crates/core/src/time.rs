@@ -173,14 +173,20 @@ mod system {
 
     use super::WallTime;
 
-    pub(super) type Reading = Timespec;
+    /// Nanoseconds since the machine started: good for 292 years.
+    pub(super) type Reading = i64;
+
+    #[inline]
+    fn nanos(at: Timespec) -> Reading {
+        at.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(at.tv_nsec)
+    }
 
     pub(super) fn precise() -> Reading {
-        clock_gettime(ClockId::Monotonic)
+        nanos(clock_gettime(ClockId::Monotonic))
     }
 
     pub(super) fn coarse() -> Reading {
-        clock_gettime(ClockId::MonotonicCoarse)
+        nanos(clock_gettime(ClockId::MonotonicCoarse))
     }
 
     /// People read it, so the time of the last tick is good enough, and cheap.
@@ -192,15 +198,14 @@ mod system {
 
     /// Two ticks: a tick that comes late makes the clock lag for longer than one.
     pub(super) fn lag() -> Duration {
-        let tick = clock_getres(ClockId::MonotonicCoarse);
-        Duration::from_nanos(2 * nanos_between(Timespec { tv_sec: 0, tv_nsec: 0 }, tick))
+        let tick = nanos(clock_getres(ClockId::MonotonicCoarse));
+        Duration::from_nanos(2 * nanos_between(0, tick))
     }
 
-    /// Nanoseconds from `earlier` to `later`; zero if that was not later. Good for 292 years since the machine started.
+    /// Nanoseconds from `earlier` to `later`; zero if that was not later.
     #[inline]
     pub(super) fn nanos_between(earlier: Reading, later: Reading) -> u64 {
-        let nanos = |at: Reading| at.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(at.tv_nsec);
-        nanos(later).wrapping_sub(nanos(earlier)).max(0).unsigned_abs()
+        later.wrapping_sub(earlier).max(0).unsigned_abs()
     }
 }
 

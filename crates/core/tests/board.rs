@@ -78,6 +78,22 @@ fn other_rules_for_the_same_name_are_a_conflict_that_names_what_differs() {
 }
 
 #[test]
+fn a_reconfigured_breaker_is_found_by_its_present_rules_and_by_those_it_was_made_with() {
+    let board = Board::new();
+    let first = board.get_or_create("payments", built()).unwrap();
+    let with = |slots| rules().slots(slots).build().unwrap();
+    first.reconfigure(with(7));
+    for found in [built(), with(7)] {
+        assert_eq!(board.get_or_create("payments", found).unwrap().id(), first.id());
+    }
+    assert_eq!(first.rules().slots(), 7, "to be found changes nothing");
+    let conflict = board.get_or_create("payments", with(9)).unwrap_err().to_string();
+    assert!(conflict.contains("slots is 7, not 9"), "{conflict}");
+    first.reconfigure(with(8));
+    assert!(board.get_or_create("payments", with(7)).is_err(), "those between are forgotten");
+}
+
+#[test]
 fn custom_policies_that_print_the_same_are_not_the_same() {
     let custom = || {
         let tracker = Tracker::error("timeouts", |error: &String| error.contains("timeout"));

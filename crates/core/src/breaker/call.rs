@@ -87,10 +87,10 @@ impl CircuitBreaker {
         word: Word,
     ) -> Result<T, CallError<E>> {
         let mut work = Some(work);
-        let make = |cell: &Cell| {
-            let started = self.shared.started();
-            work.take().map(|work| self.make_at_ease(work, word, started, cell))
-        };
+        // Before the cell is looked for: the fewer things are at hand around a call to the clock, the fewer are put aside.
+        let started = self.shared.started();
+        let make =
+            |cell: &Cell| work.take().map(|work| self.make_at_ease(work, word, started, cell));
         if let Some(Some(result)) = with_first(self.shared.number(), make) {
             return result.map_err(CallError::Failed);
         }

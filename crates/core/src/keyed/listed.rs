@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use super::{Keyed, KeyedInfo, KeyedLimits};
 use crate::breaker::CircuitBreaker;
@@ -12,8 +13,10 @@ pub(crate) trait Listed: Any + Send + Sync {
     fn info(&self) -> KeyedInfo;
     fn reset_all(&self);
     fn find_by_name(&self, name: &str) -> Option<CircuitBreaker>;
-    /// In what it differs from one with other keys, rules or limits; empty if in nothing.
-    fn differing(&self, key: KeyType, rules: &Rules, limits: KeyedLimits) -> String;
+    /// The rules of all of them.
+    fn rules(&self) -> Arc<Rules>;
+    /// In what it differs from one with other keys or limits; empty if in nothing.
+    fn differing(&self, key: KeyType, limits: KeyedLimits) -> Vec<String>;
 }
 
 /// A type of keys.
@@ -42,7 +45,11 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Listed for Keyed<K> {
         self.find_by_name(name)
     }
 
-    fn differing(&self, key: KeyType, rules: &Rules, limits: KeyedLimits) -> String {
+    fn rules(&self) -> Arc<Rules> {
+        self.rules()
+    }
+
+    fn differing(&self, key: KeyType, limits: KeyedLimits) -> Vec<String> {
         let own = KeyType::of::<K>();
         let mut differing = Vec::new();
         if own != key {
@@ -55,8 +62,6 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Listed for Keyed<K> {
                 differing.push(format!("{name} is {mine}, not {theirs}"));
             }
         }
-        differing.push(self.rules().differing(rules));
-        differing.retain(|one| !one.is_empty());
-        differing.join("; ")
+        differing
     }
 }

@@ -53,6 +53,20 @@ fn the_same_name_rules_and_limits_are_the_same_circuits() {
 }
 
 #[test]
+fn reconfigured_circuits_are_found_by_their_present_rules_and_by_those_they_were_made_with() {
+    let board = Board::new();
+    let first = keyed(&board, "payments").unwrap();
+    let with = |slots| rules().slots(slots).build().unwrap();
+    first.reconfigure(with(7));
+    for found in [built(), with(7)] {
+        let again: Keyed<String> = board.keyed("payments", found, limits(10)).unwrap();
+        assert_eq!(again.get("eu-1").id(), first.get("eu-1").id());
+    }
+    let other = conflict(board.keyed::<String>("payments", with(9), limits(10)));
+    assert!(other.contains("slots is 7, not 9"), "{other}");
+}
+
+#[test]
 fn other_keys_rules_or_limits_under_the_name_are_refused() {
     let board = Board::new();
     keyed(&board, "payments").unwrap();
