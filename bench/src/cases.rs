@@ -16,12 +16,12 @@ pub(crate) const CALL_ALONE: &str = "floor: the call alone";
 pub(crate) const SHARED_ADD: &str = "floor: one `lock xadd`";
 pub(crate) const WORK_ALONE: &str = "floor: the work alone";
 
-const CONSECUTIVE: &str = "failsafe (consecutive)";
-const LIFETIME: &str = "circuitbreaker-rs";
-const CUMULATIVE: &str = "circuit_breaker";
-const NOBREAK: &str = "nobreak";
-const SENTINEL: &str = "sentinel-core";
-const POLICY: &str = "execution-policy";
+pub(crate) const CONSECUTIVE: &str = "failsafe (consecutive)";
+pub(crate) const LIFETIME: &str = "circuitbreaker-rs";
+pub(crate) const CUMULATIVE: &str = "circuit_breaker";
+pub(crate) const NOBREAK: &str = "nobreak";
+pub(crate) const SENTINEL: &str = "sentinel-core";
+pub(crate) const POLICY: &str = "execution-policy";
 const TWO_CLOCK_READS: &str = "floor: two clock reads";
 
 /// One kind of traffic, and everyone who is measured under it.
@@ -220,11 +220,11 @@ fn tower_layer() -> Case {
         key: "tower",
         title: "Tower: `ready` and `call` of a layer over a service that is always ready",
         reference: TOWER_RESILIENCE,
-        // Ours takes its place here, as `service(FUSEBOARD_TOWER, ...)`, once there is a layer.
         entries: vec![
+            service(FUSEBOARD_TOWER, tower::fuseboard()),
             service(TOWER_RESILIENCE, tower::resilience()),
             service(CALL_ALONE, tower::ready_service()),
         ],
-        absent: &["fuseboard-tower does not exist yet.", TOKIO_MUTEX],
+        absent: &[TOKIO_MUTEX],
     }
 }

@@ -33,6 +33,10 @@ pub(crate) const ABOUT: &[About] = &[
                 `min_requests(100) & slow_rate(0.5, 1s)`, with the system clock; time window: `time(60s)`",
     },
     About {
+        package: "fuseboard-tower",
+        setup: "`count(100)`, trip `min_requests(100) & failure_rate(0.5)`; `ready` and `call`",
+    },
+    About {
         package: "recloser",
         setup: "ring of 100, error rate 0.5: the only rival whose count window slides, hence the reference",
     },

@@ -1,62 +1,7 @@
 //! Measures Fuseboard beside its rivals and prints the tables.
 
-mod cases;
-mod contestants;
-mod crew;
-mod entry;
-mod goals;
-mod measure;
-mod options;
-mod protect;
-mod report;
-mod setting;
-mod stats;
-mod traffic;
-mod work;
-
-use std::error::Error;
 use std::process::ExitCode;
-use std::{env, fs, io};
-
-use crew::Crew;
-use options::{Options, USAGE};
-use report::Run;
 
 fn main() -> ExitCode {
-    let options = match Options::parse(env::args().skip(1)) {
-        Ok(options) => options,
-        Err(error) => {
-            eprint!("{error}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(&options) {
-        Ok(outs) if outs.is_empty() => ExitCode::SUCCESS,
-        Ok(outs) => {
-            eprintln!("not in the state that the case claims: {}", outs.join(", "));
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Measures, prints, writes; returns who left the state that its case claims.
-fn run(options: &Options) -> Result<Vec<String>, Box<dyn Error>> {
-    let load_before = setting::load();
-    let crew = Crew::start()?;
-    let tables =
-        measure::measure(cases::all(), &options.filter, options.rounds, &crew, &mut io::stderr())?;
-    let run = Run { rounds: options.rounds, pinned: crew.is_pinned(), load_before };
-    let text = report::markdown(&run, &tables)?;
-    print!("{text}");
-    if let Some(path) = &options.out {
-        fs::write(path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
-        eprintln!("written to {}", path.display());
-    }
-    let rows = tables.iter().flat_map(|table| table.rows.iter().map(|row| (table.key, row)));
-    let outs = rows.filter(|(_, row)| row.out.is_some());
-    Ok(outs.map(|(key, row)| format!("{key}/{}", row.name())).collect())
+    fuseboard_bench::timings()
 }

@@ -16,8 +16,9 @@ pub(crate) const USAGE: &str = "\
 usage, in bench/: cargo run --release -- [--rounds N | --quick] [--filter TEXT] [--out FILE]
 
   --rounds N      how often everyone is measured (61)
-  --quick         3 rounds, a smoke run of seconds; --out is not written
-  --filter TEXT   only those whose `case/contestant` contains TEXT; --out is not written
+  --quick         3 rounds, a smoke run of half a minute; --out is not written
+  --filter TEXT   only those whose `case/contestant` contains TEXT (`memory/`: what breakers take of memory, counted by
+                  the program of that name); --out is not written
   --out FILE      write the tables to FILE, too
 ";
 
@@ -51,6 +52,13 @@ impl Options {
     }
 }
 
+impl Options {
+    /// Whether something of that name is to be measured.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        name.contains(&self.filter)
+    }
+}
+
 fn parse_rounds(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(rounds) if rounds > 0 => Ok(rounds),
@@ -81,6 +89,13 @@ mod tests {
                 Options { rounds, filter: filter.to_owned(), out: out.map(PathBuf::from) };
             assert_eq!(parse(line), Ok(expected), "{line}");
         }
+    }
+
+    #[test]
+    fn what_the_filter_does_not_let_through_is_not_wanted() {
+        let wants = |line, name| parse(line).unwrap().wants(name);
+        assert!(wants("", "memory/") && wants("--filter memory", "memory/"));
+        assert!(!wants("--filter open/", "memory/"));
     }
 
     #[test]

@@ -16,12 +16,17 @@ pub(crate) struct Run {
     pub(crate) load_before: String,
 }
 
-/// The whole report.
-pub(crate) fn markdown(run: &Run, tables: &[Table]) -> Result<String, fmt::Error> {
+/// The whole report, with that about memory if there is one.
+pub(crate) fn markdown(
+    run: &Run,
+    memory: Option<&str>,
+    tables: &[Table],
+) -> Result<String, fmt::Error> {
     let mut text = String::from("# Fuseboard beside its rivals\n\n");
     text.push_str("Written by `cargo xtask bench`; not edited by hand.\n\n");
     write_setting(&mut text, run)?;
     write_goals(&mut text, tables)?;
+    text.push_str(memory.unwrap_or("\nMemory and allocations were not counted in this run.\n"));
     for table in tables {
         write_table(&mut text, table)?;
     }
@@ -77,7 +82,6 @@ fn write_goals(text: &mut String, tables: &[Table]) -> fmt::Result {
         let Goal { text: what, threads, against, at_most, .. } = goal;
         writeln!(text, "| {what} | {threads} | {against} | {ratio} | {at_most} | {met} |")?;
     }
-    text.push_str("\nMemory and allocations are not measured here.\n");
     Ok(())
 }
 
@@ -199,7 +203,7 @@ mod tests {
     #[test]
     fn a_goal_nobody_ran_for_is_not_met_and_not_missed() {
         let run = Run { rounds: 1, pinned: false, load_before: String::new() };
-        let text = markdown(&run, &[]).unwrap();
+        let text = markdown(&run, None, &[]).unwrap();
         let goals = text.lines().filter(|line| line.ends_with("| not measured | 0.25 | – |"));
         assert_eq!(goals.count(), 1, "{text}");
         assert!(!text.contains('✔') && !text.contains('✘'), "{text}");

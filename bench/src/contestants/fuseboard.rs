@@ -40,6 +40,12 @@ fn fuseboard(window: Window, tripper: Tripper) -> Fuseboard {
     Fuseboard(breaker.expect("a circuit can have this name"))
 }
 
+impl From<CircuitBreaker> for Fuseboard {
+    fn from(breaker: CircuitBreaker) -> Self {
+        Fuseboard(breaker)
+    }
+}
+
 impl Fuseboard {
     fn state(&self) -> Told {
         match self.0.state() {

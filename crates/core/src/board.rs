@@ -10,10 +10,10 @@ use crate::breaker::{CircuitBreaker, Common};
 use crate::error::BuildError;
 use crate::keyed::{KeyType, Keyed, KeyedInfo, KeyedLimits, Listed};
 use crate::listener::Listener;
-use crate::random::{Random, SeededRandom};
+use crate::random::Random;
 use crate::rules::Rules;
 use crate::state::State;
-use crate::time::{Clock, SystemClock};
+use crate::time::Clock;
 
 /// The circuit breakers of a program, by name. Clones share them.
 ///
@@ -38,14 +38,6 @@ pub struct Board {
 struct Shared {
     common: Arc<Common>,
     circuits: RwLock<Circuits>,
-}
-
-impl Default for Common {
-    /// The operating system's clock, and nobody who listens.
-    fn default() -> Self {
-        let (clock, random) = (SystemClock::new(), SeededRandom::from_entropy());
-        Common { clock: Arc::new(clock), random: Arc::new(random), listeners: Vec::new() }
-    }
 }
 
 #[derive(Default)]
@@ -272,7 +264,7 @@ impl BoardBuilder {
     /// Replaces the operating system's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.common.clock = clock;
+        self.common.set_clock(clock);
         self
     }
 

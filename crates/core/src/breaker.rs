@@ -5,22 +5,22 @@
 //! and the listeners run outside the lock in any case.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::engine::{Admission, Refusal};
 use crate::error::Rejected;
-use crate::listener::{Listener, tell};
 use crate::machine::{Cause, Command, Pin, Pinnable};
-use crate::names::{CircuitId, Registration};
+use crate::names::CircuitId;
 use crate::outcome::{Failure, Outcome};
-use crate::random::Random;
 use crate::rules::Rules;
 use crate::state::State;
-use crate::time::{Clock, Moment, WallTime};
+use crate::time::Moment;
 
 mod builder;
 mod call;
 mod cells;
+mod change;
+mod common;
 mod guard;
 mod habits;
 mod info;
@@ -32,6 +32,7 @@ mod ticket;
 mod word;
 
 pub use builder::Builder;
+pub(crate) use common::Common;
 pub use guard::Guard;
 pub use info::{Info, LastError, PinInfo, Totals};
 pub use light::LightTicket;
@@ -62,24 +63,20 @@ pub struct CircuitBreaker {
 }
 
 /// What all clones of a breaker, and all its tickets, share.
+///
+/// In this order: what every call reads fills the first cache line, which nobody writes to as long as the circuit is at rest.
+#[repr(C, align(64))]
 pub(crate) struct Shared {
     published: Published,
-    name: Arc<str>,
-    registration: Registration,
     common: Arc<Common>,
+    name: Arc<str>,
     inner: Mutex<Inner>,
 }
 
-/// What the breakers of one board have in common.
-#[derive(Clone)]
-pub(crate) struct Common {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) random: Arc<dyn Random>,
-    pub(crate) listeners: Vec<Arc<dyn Listener>>,
-}
+const _: () = assert!(std::mem::offset_of!(Shared, inner) >= 64);
 
 /// A circuit with fewer attempts than this is not worth a thread's own cell.
-const VISITS: u32 = 16;
+const VISITS: u64 = 16;
 
 impl fmt::Debug for CircuitBreaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,7 +98,8 @@ impl CircuitBreaker {
 
     /// The circuit's number in this process, as rejections carry it.
     pub fn id(&self) -> CircuitId {
-        self.shared.registration.id()
+        self.shared.lock().list(&self.shared);
+        self.shared.published.circuit
     }
 
     /// The circuit's policies.
@@ -129,7 +127,7 @@ impl CircuitBreaker {
         let rules = rules.into();
         let (now, dice) = (self.shared.common.clock.now(), &*self.shared.common.random);
         self.shared.change(|inner| {
-            self.shared.published.reconfigure(&rules);
+            self.shared.published.reconfigure(&rules, self.shared.common.lag);
             inner.engine.reconfigure(rules, now, dice);
         });
     }
@@ -230,6 +228,10 @@ impl CircuitBreaker {
 }
 
 impl Shared {
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     fn rules(&self) -> Arc<Rules> {
         Arc::clone(self.lock().engine.rules())
     }
@@ -280,7 +282,7 @@ impl Shared {
             Moment::FAR => None,
             until => {
                 let now = self.common.clock.coarse().max(since);
-                if now.later(self.published.lag) >= until {
+                if now.later(self.common.lag) >= until {
                     return None;
                 }
                 Some(until.since(now))
@@ -294,10 +296,8 @@ impl Shared {
     #[cold]
     #[inline(never)]
     fn admit_locked(self: &Arc<Self>) -> Result<Admission, Rejected> {
-        let (admitted, often) = self.change(|inner| {
-            inner.visits = (inner.visits + 1).min(VISITS);
-            (self.attempt(inner), inner.visits == VISITS)
-        });
+        let (admitted, often) =
+            self.change(|inner| (self.attempt(inner), inner.attempts() >= VISITS));
         if often {
             self.welcome();
         }
@@ -308,11 +308,11 @@ impl Shared {
         let now = if inner.engine.needs_time() { self.common.clock.now() } else { Moment::ZERO };
         match inner.engine.attempt(now, &*self.common.random) {
             Ok(admission) => {
-                inner.in_flight += 1;
+                inner.admitted += 1;
                 Ok(admission)
             }
             Err(refusal) => {
-                inner.totals.rejected += 1;
+                inner.extra().totals.rejected += 1;
                 Err(self.rejected(refusal, inner.engine.circuit().state()))
             }
         }
@@ -320,17 +320,17 @@ impl Shared {
 
     #[inline]
     fn number(&self) -> u64 {
-        self.published.number
+        self.published.circuit.number()
     }
 
     #[inline(always)]
     fn rejected(&self, refusal: Refusal, state: State) -> Rejected {
         let Refusal { retry_after, cause } = refusal;
-        Rejected { circuit: self.registration.id(), state, retry_after, cause }
+        Rejected { circuit: self.published.circuit, state, retry_after, cause }
     }
 
     #[inline]
-    fn settle(&self, admission: &Admission, outcome: Outcome, failure: Option<Failure>) {
+    fn settle(self: &Arc<Self>, admission: &Admission, outcome: Outcome, failure: Option<Failure>) {
         if outcome == Outcome::Success && self.settle_at_ease(admission) {
             return;
         }
@@ -376,31 +376,46 @@ impl Shared {
         if until == Moment::FAR && slow == u64::MAX {
             return true;
         }
-        let (clock, lag) = (&*self.common.clock, self.published.lag);
+        let (clock, lag) = (&*self.common.clock, self.common.lag);
         holds_at(clock.coarse().later(lag)) || (lag > 0 && holds_at(clock.now()))
     }
 
     #[cold]
     #[inline(never)]
-    fn settle_locked(&self, admission: &Admission, outcome: Outcome, failure: Option<Failure>) {
+    fn settle_locked(
+        self: &Arc<Self>,
+        admission: &Admission,
+        outcome: Outcome,
+        failure: Option<Failure>,
+    ) {
         let retry_after = failure.as_ref().and_then(Failure::retry_after_hint);
-        self.change(|inner| {
-            inner.in_flight -= 1;
+        let generation = admission.generation();
+        let mut inner = self.lock();
+        if outcome == Outcome::Failure && inner.count_failure(generation) {
+            self.remember(&mut inner, failure);
+            return;
+        }
+        self.change_locked(inner, |inner| {
             let now = || self.common.clock.now();
             let dice = &*self.common.random;
             if !inner.engine.settle(admission, outcome, retry_after, now, dice) {
-                inner.totals.stale += 1;
+                inner.extra().totals.stale += 1;
                 return;
             }
-            inner.totals.count(outcome);
-            if let Some(message) = failure.and_then(Failure::into_message) {
-                inner.remember(LastError { message, at: self.common.clock.wall() });
-            }
+            inner.count(outcome);
+            self.remember(inner, failure);
         });
     }
 
+    #[inline]
+    fn remember(&self, inner: &mut Inner, failure: Option<Failure>) {
+        if let Some(message) = failure.and_then(Failure::into_message) {
+            inner.remember(LastError { message, at: self.common.clock.wall() });
+        }
+    }
+
     /// A ticket was dropped unsettled: a panic is a failure, and so is a cancellation after `cancelled_after`.
-    fn abandon(&self, admission: &Admission, panicking: bool) {
+    fn abandon(self: &Arc<Self>, admission: &Admission, panicking: bool) {
         let hung = || {
             let limit = self.rules().cancelled_after()?;
             Some(self.common.clock.now().since(admission.started()?) >= limit)
@@ -413,77 +428,24 @@ impl Shared {
         self.settle(admission, Outcome::Failure, Some(Failure::new(message)));
     }
 
-    fn cancel(&self, admission: &Admission) {
+    fn cancel(self: &Arc<Self>, admission: &Admission) {
         self.change(|inner| {
-            inner.in_flight -= 1;
             let now = || self.common.clock.now();
             let dice = &*self.common.random;
             let in_time = inner.engine.settle(admission, Outcome::Ignored, None, now, dice);
-            let total = if in_time { &mut inner.totals.cancelled } else { &mut inner.totals.stale };
-            *total += 1;
+            let totals = &mut inner.extra().totals;
+            *(if in_time { &mut totals.cancelled } else { &mut totals.stale }) += 1;
         });
     }
+}
 
-    /// Reads, after noticing what lapsed until now.
-    fn look<T>(&self, read: impl FnOnce(&mut Inner, Moment) -> T) -> T {
-        let now = self.common.clock.now();
-        self.change(|inner| {
-            inner.engine.tick(now, &*self.common.random);
-            read(inner, now)
-        })
-    }
+#[cfg(all(test, not(loom), target_os = "linux", target_pointer_width = "64"))]
+mod tests {
+    use super::Shared;
 
-    /// Changes the circuit under its lock, and tells the listeners when that is released.
-    #[inline]
-    fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
-        let mut inner = self.lock();
-        let generation = inner.engine.circuit().generation();
-        inner.absorb(generation);
-        let result = change(&mut inner);
-        self.publish(&mut inner, generation);
-        let news = inner.engine.has_notices();
-        if news {
-            inner.queue_news(!self.common.listeners.is_empty());
-        }
-        drop(inner);
-        if news {
-            self.tell_news();
-        }
-        result
-    }
-
-    #[cold]
-    fn tell_news(&self) {
-        let next = || self.lock().news.as_mut()?.next();
-        while let Some(notice) = next() {
-            tell(&self.common.listeners, &self.name, &notice);
-            if let Some(news) = &mut self.lock().news {
-                news.told();
-            }
-        }
-    }
-
-    /// Says what may be done without the lock from here on. A transition ends what its generation counted.
-    #[inline]
-    fn publish(&self, inner: &mut Inner, before: u64) {
-        let generation = inner.engine.circuit().generation();
-        if generation != before
-            && let Some(cells) = &mut inner.cells
-        {
-            cells.next_generation();
-        }
-        let cells = inner.cells.as_deref();
-        let announce = |word| cells.into_iter().for_each(|cells| cells.announce(word));
-        self.published.publish(generation, inner.engine.ease(), announce);
-    }
-
-    #[inline]
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The wall-clock time of a moment that is not long ago.
-    fn wall(&self, moment: Moment, now: Moment) -> WallTime {
-        self.common.clock.wall() - now.since(moment)
+    #[test]
+    fn a_circuit_at_rest_fits_into_four_cache_lines() {
+        // One line more, for the counts of its clones, is all that a keyed circuit can have within its 512 bytes.
+        assert!(size_of::<Shared>() <= 4 * 64, "{}", size_of::<Shared>());
     }
 }

@@ -80,10 +80,16 @@ pub struct Engine {
     /// The calls in flight, where the rules look at them.
     flights: Option<Box<Flights>>,
     latest: Moment,
-    notices: Vec<Notice>,
+    notices: Option<Box<Notices>>,
     /// Until when the tripper, as it was last asked, cannot be made to hold by a success. Absorbed ones leave it so.
     calm_until: Moment,
+    /// How many failures cannot make it hold until then, either.
+    spare: u64,
 }
+
+/// What is to be told, for the moment between a transition and the telling.
+#[derive(Debug, Default)]
+struct Notices(Vec<Notice>);
 
 impl Engine {
     /// A closed circuit with an empty window, since `now`.
@@ -97,8 +103,9 @@ impl Engine {
             streak: 0,
             flights,
             latest: now,
-            notices: Vec::new(),
+            notices: None,
             calm_until: Moment::ZERO,
+            spare: 0,
         }
     }
 
@@ -109,7 +116,7 @@ impl Engine {
 
     /// Whether there is anything to [tell](Self::take_notices).
     pub fn has_notices(&self) -> bool {
-        !self.notices.is_empty()
+        self.notices.is_some()
     }
 
     /// The circuit as of the last event.
@@ -178,6 +185,20 @@ impl Engine {
         let event = Event::Settled { stamp, outcome, duration, retry_after };
         self.advance(event, now, dice);
         true
+    }
+
+    /// A failure of a call that `generation` admitted, if it changes nothing but counts: [`settle`](Self::settle) would do the
+    /// same, slower. `false`: it was not counted, and has to be settled.
+    #[inline]
+    pub(crate) fn count_failure(&mut self, generation: u64) -> bool {
+        let spared = self.calm_until == Moment::FAR
+            && self.circuit.generation() == generation
+            && self.is_spared(Outcome::Failure, self.latest);
+        if spared {
+            self.streak += 1;
+            self.window.record(true, Duration::ZERO, self.latest);
+        }
+        spared
     }
 
     /// An operator's command.
@@ -279,15 +300,17 @@ impl Engine {
     /// Whether a step would find the tripper to hold. It decides nothing: it saves a step, and the time it needs.
     #[inline]
     fn is_about_to_open(&mut self, outcome: Outcome, now: Moment) -> bool {
-        if outcome == Outcome::Ignored {
+        if outcome == Outcome::Ignored || self.is_spared(outcome, now) {
             return false;
         }
         let (holds, total) = if self.rules.counts_only() {
             let (total, failures) = self.window.totals(now);
             let counts = Counts { total, failures, streak: self.streak };
+            self.spare = self.rules.tripper().spare(&counts);
             (self.rules.tripper().holds_over(&counts, false), total)
         } else {
             let metrics = self.metrics(now);
+            self.spare = 0;
             (self.rules.tripper().holds_over(&metrics, false), metrics.total)
         };
         let calm = !holds && self.rules.falls_from().is_some_and(|from| total >= from);
@@ -296,9 +319,24 @@ impl Engine {
         holds
     }
 
+    /// Whether the tripper, when it was last asked, left room for this outcome, too.
+    #[inline]
+    fn is_spared(&mut self, outcome: Outcome, now: Moment) -> bool {
+        if outcome != Outcome::Failure || now >= self.calm_until {
+            return false;
+        }
+        let spared = self.spare > 0;
+        self.spare = self.spare.saturating_sub(1);
+        spared
+    }
+
     /// Takes what is to be told, in order.
-    pub fn take_notices(&mut self) -> std::vec::Drain<'_, Notice> {
-        self.notices.drain(..)
+    pub fn take_notices(&mut self) -> std::vec::IntoIter<Notice> {
+        self.notices.take().unwrap_or_default().0.into_iter()
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        self.notices.get_or_insert_default().0.push(notice);
     }
 
     /// Steps all that lapsed until `now`, each at its own time. Time never goes backwards.
@@ -345,10 +383,10 @@ impl Engine {
         self.latest = now;
         if let Some(transition) = effects.transition {
             self.start_afresh(now);
-            self.notices.push(Notice::Transition(Box::new(transition)));
+            self.tell(Notice::Transition(Box::new(transition)));
         }
         if let Some(why) = effects.would_trip {
-            self.notices.push(Notice::WouldTrip { at: now, why });
+            self.tell(Notice::WouldTrip { at: now, why });
         }
         effects.reply
     }

@@ -41,18 +41,26 @@ pub use transition::{Cause, Transition, Trip};
 pub struct Circuit {
     generation: u64,
     since: Moment,
-    reopens: u32,
     trip: Option<Arc<Trip>>,
     mode: Mode,
 }
 
-/// A state with the data that has a meaning only there.
+/// A state with the data that has a meaning only there. What is seldom and large is shared: each step makes a copy.
 #[derive(Clone, Debug)]
 enum Mode {
     Closed,
     Open { deadline: Deadline },
-    HalfOpen(Episode),
-    Pinned { to: Pinnable, pin: Arc<Pin>, tripper_held: bool },
+    HalfOpen(Arc<Episode>),
+    Pinned(Arc<Pinned>),
+}
+
+/// What an operator pinned.
+#[derive(Clone, Debug)]
+struct Pinned {
+    to: Pinnable,
+    pin: Arc<Pin>,
+    /// Under `metrics_only`: whether the tripper held when it was last asked.
+    tripper_held: bool,
 }
 
 /// One stay in half_open.
@@ -247,7 +255,7 @@ pub enum Reply {
 impl Circuit {
     /// A closed circuit, since `now`.
     pub fn new(now: Moment) -> Self {
-        Circuit { generation: 0, since: now, reopens: 0, trip: None, mode: Mode::Closed }
+        Circuit { generation: 0, since: now, trip: None, mode: Mode::Closed }
     }
 
     /// The state it is in, without looking at the time.
@@ -256,7 +264,7 @@ impl Circuit {
             Mode::Closed => State::Closed,
             Mode::Open { .. } => State::Open,
             Mode::HalfOpen(_) => State::HalfOpen,
-            Mode::Pinned { to, .. } => to.state(),
+            Mode::Pinned(pinned) => pinned.to.state(),
         }
     }
 
@@ -272,7 +280,7 @@ impl Circuit {
 
     /// How often half_open ended in open since the circuit was last closed.
     pub fn reopens(&self) -> u32 {
-        self.reopens
+        self.trip.as_ref().map_or(0, |trip| trip.reopens)
     }
 
     /// What opened the circuit; kept until it is closed.
@@ -283,7 +291,7 @@ impl Circuit {
     /// The pin, in a pinned state.
     pub fn pin(&self) -> Option<&Arc<Pin>> {
         match &self.mode {
-            Mode::Pinned { pin, .. } => Some(pin),
+            Mode::Pinned(pinned) => Some(&pinned.pin),
             _ => None,
         }
     }
@@ -303,17 +311,16 @@ impl Circuit {
             Mode::Open { deadline: Deadline::Ask { not_before } } if *not_before > now => {
                 Some(not_before.since(now))
             }
-            Mode::Pinned { to: Pinnable::ForcedOpen, pin, .. } => Some(pin.until?.since(now)),
+            Mode::Pinned(pinned) if pinned.to == Pinnable::ForcedOpen => {
+                Some(pinned.pin.until?.since(now))
+            }
             _ => None,
         }
     }
 
     /// Whether outcomes count in this state.
     pub fn counts(&self) -> bool {
-        !matches!(
-            self.mode,
-            Mode::Open { .. } | Mode::Pinned { to: Pinnable::ForcedOpen | Pinnable::Disabled, .. }
-        )
+        !matches!(self.state(), State::Open | State::ForcedOpen | State::Disabled)
     }
 
     /// Whether a result with `stamp` still changes something.
@@ -336,7 +343,7 @@ impl Circuit {
                 let first = episode.leases.iter().min_by_key(|lease| (lease.until, lease.id))?;
                 Some((first.until, Lapse::Lease(first.id)))
             }
-            Mode::Pinned { pin, .. } => Some((pin.until?, Lapse::Pin)),
+            Mode::Pinned(pinned) => Some((pinned.pin.until?, Lapse::Pin)),
             Mode::Closed | Mode::Open { .. } => None,
         }
     }

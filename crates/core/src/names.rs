@@ -2,42 +2,41 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use crate::breaker::Shared;
 
 /// A circuit breaker of this process, by number. Copies cost nothing; the name can be looked up while the breaker lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CircuitId(u64);
+pub struct CircuitId(NonZeroU64);
 
-struct Names {
-    next: u64,
-    by_id: BTreeMap<u64, Named>,
-}
-
-struct Named {
-    name: Arc<str>,
-    home: Weak<Shared>,
-}
-
-static NAMES: RwLock<Names> = RwLock::new(Names { next: 0, by_id: BTreeMap::new() });
+static NEXT: AtomicU64 = AtomicU64::new(1);
+/// The breakers whose numbers somebody may have.
+static HOMES: RwLock<BTreeMap<CircuitId, Weak<Shared>>> = RwLock::new(BTreeMap::new());
 
 impl CircuitId {
+    /// A number that no other circuit has.
+    pub(crate) fn next() -> Self {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        CircuitId(NonZeroU64::new(number).expect("nobody counts to 2^64 in steps of one"))
+    }
+
     #[inline]
     pub(crate) fn number(self) -> u64 {
-        self.0
+        self.0.get()
     }
 
     /// The circuit's name; `None` once its breaker is gone.
     pub fn name(self) -> Option<Arc<str>> {
-        let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
-        names.by_id.get(&self.0).map(|named| Arc::clone(&named.name))
+        self.home().map(|home| Arc::clone(home.name()))
     }
 
     /// What the breaker's clones share; `None` once it is gone.
     pub(crate) fn home(self) -> Option<Arc<Shared>> {
-        let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
-        names.by_id.get(&self.0)?.home.upgrade()
+        let homes = HOMES.read().unwrap_or_else(PoisonError::into_inner);
+        homes.get(&self)?.upgrade()
     }
 }
 
@@ -50,27 +49,21 @@ impl fmt::Display for CircuitId {
     }
 }
 
-/// Keeps a name, and the way to its breaker, in the table as long as it lives.
+/// Keeps the way to a breaker in the table as long as it lives.
+///
+/// A breaker is listed no earlier than anybody can get its number: many keyed ones never are.
 #[derive(Debug)]
-pub(crate) struct Registration(CircuitId);
+pub(crate) struct Listing(CircuitId);
 
-impl Registration {
-    pub(crate) fn of(name: Arc<str>, home: Weak<Shared>) -> Self {
-        let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
-        let id = names.next;
-        names.next += 1;
-        names.by_id.insert(id, Named { name, home });
-        Registration(CircuitId(id))
-    }
-
-    pub(crate) fn id(&self) -> CircuitId {
-        self.0
+impl Listing {
+    pub(crate) fn of(circuit: CircuitId, home: Weak<Shared>) -> Self {
+        HOMES.write().unwrap_or_else(PoisonError::into_inner).insert(circuit, home);
+        Listing(circuit)
     }
 }
 
-impl Drop for Registration {
+impl Drop for Listing {
     fn drop(&mut self) {
-        let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
-        names.by_id.remove(&self.0.0);
+        HOMES.write().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
     }
 }

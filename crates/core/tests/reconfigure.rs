@@ -37,7 +37,7 @@ impl Bench {
         Bench { breaker: builder.clock(clock.clone()).build().unwrap(), clock }
     }
 
-    /// A call for each letter: `s`uccess or `f`ailure, `.` waits a second, `S` takes two seconds.
+    /// A call for each letter: `s`uccess or `f`ailure, `.` waits a second, `1` takes one second, `S` takes two.
     fn play(&self, calls: &str) {
         for call in calls.chars() {
             match call {
@@ -47,6 +47,11 @@ impl Bench {
                 'S' => {
                     let ticket = self.breaker.try_acquire().unwrap();
                     self.clock.advance(2 * SECOND);
+                    ticket.success();
+                }
+                '1' => {
+                    let ticket = self.breaker.try_acquire().unwrap();
+                    self.clock.advance(SECOND);
                     ticket.success();
                 }
                 other => panic!("no call {other}"),
@@ -119,6 +124,38 @@ fn durations_are_kept_where_they_were_taken_down() {
     bench.breaker.reconfigure(rules(slower));
     let slow_calls = bench.breaker.info().metrics.slow.get(Duration::from_millis(1500));
     assert_eq!(slow_calls, 2, "told apart by the new threshold");
+}
+
+#[test]
+fn a_time_window_keeps_the_durations_that_it_took_down_and_no_others() {
+    let trip =
+        |terms: &str| format!("window=time(1m);trip=failure_streak(9)|{terms}&min_requests(99)");
+    let (one, two, latency) = ("slow_rate(1, 1s)", "slow_rate(1, 2s)", "avg_latency(9s)");
+    let both = format!("({one}|{two})");
+    // Whether the window is kept; then the slow calls from 1 s and from 2 s, and the seconds spent, as far as they are asked for.
+    let table = [
+        (one.to_owned(), one, Some((3, 0, 0))),
+        (both.clone(), two, Some((0, 2, 0))),
+        (both.clone(), one, Some((3, 0, 0))),
+        (one.to_owned(), two, None),
+        (one.to_owned(), latency, None),
+        (latency.to_owned(), one, None),
+        (latency.to_owned(), latency, Some((0, 0, 5))),
+        (format!("{latency}&{both}"), two, Some((0, 2, 0))),
+        (format!("{latency}&{both}"), latency, Some((0, 0, 5))),
+        (one.to_owned(), "failures(50)", Some((0, 0, 0))),
+    ];
+    for (before, after, kept) in table {
+        let bench = Bench::new(&trip(&before));
+        bench.play("sS.1f.S");
+        bench.breaker.reconfigure(rules(&trip(after)));
+        bench.play(".");
+        let metrics = bench.breaker.info().metrics;
+        let slow = |seconds: u32| metrics.slow.get(seconds * SECOND);
+        let found = (slow(1), slow(2), metrics.total_duration.as_secs());
+        let expected = kept.map_or((0, (0, 0, 0)), |durations| (5, durations));
+        assert_eq!((metrics.total, found), expected, "{before} to {after}");
+    }
 }
 
 #[test]

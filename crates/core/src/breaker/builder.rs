@@ -7,10 +7,10 @@ use super::{CircuitBreaker, Common, Inner, Published, Shared};
 use crate::engine::Engine;
 use crate::error::{BuildError, InvalidName};
 use crate::listener::Listener;
-use crate::names::Registration;
-use crate::random::{Random, SeededRandom};
+use crate::names::CircuitId;
+use crate::random::Random;
 use crate::rules::Rules;
-use crate::time::{Clock, SystemClock};
+use crate::time::Clock;
 
 /// Puts a [`CircuitBreaker`] together.
 ///
@@ -37,15 +37,7 @@ impl fmt::Debug for Builder {
 
 impl Builder {
     pub(super) fn new(name: String) -> Self {
-        Builder {
-            name,
-            rules: Arc::default(),
-            common: Arc::new(Common {
-                clock: Arc::new(SystemClock::new()),
-                random: Arc::new(SeededRandom::from_entropy()),
-                listeners: Vec::new(),
-            }),
-        }
+        Builder { name, rules: Arc::default(), common: Arc::default() }
     }
 
     /// Uses what other breakers use, too.
@@ -64,7 +56,7 @@ impl Builder {
     /// Replaces the operating system's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        Arc::make_mut(&mut self.common).clock = clock;
+        Arc::make_mut(&mut self.common).set_clock(clock);
         self
     }
 
@@ -96,13 +88,9 @@ impl Builder {
     pub fn build(self) -> Result<CircuitBreaker, BuildError> {
         InvalidName::check(&self.name)?;
         let Builder { name, rules, common } = self;
-        let (name, lag): (Arc<str>, _) = (name.into(), common.clock.lag());
-        let shared = Arc::new_cyclic(|home| {
-            let registration = Registration::of(Arc::clone(&name), home.clone());
-            let published = Published::new(registration.id().number(), &rules, lag);
-            let inner = Mutex::new(Inner::new(Engine::new(rules, common.clock.now())));
-            Shared { published, name, registration, common, inner }
-        });
-        Ok(CircuitBreaker { shared })
+        let published = Published::new(CircuitId::next(), &rules, common.lag);
+        let inner = Mutex::new(Inner::new(Engine::new(rules, common.clock.now())));
+        let shared = Shared { published, common, name: name.into(), inner };
+        Ok(CircuitBreaker { shared: Arc::new(shared) })
     }
 }

@@ -8,8 +8,9 @@
 //! at the word and its count, the count stays with the old generation, where nobody adds it to a window any more: it
 //! shows up as stale.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use super::Shared;
 use super::word::Word;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -23,7 +24,9 @@ mod model;
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct Cell {
-    _before: [u64; 3],
+    /// The way to the breaker, for the owner.
+    pub(super) home: Weak<Shared>,
+    _before: [u64; 2],
     /// The circuit's word, for who does not hold the breaker: written under the circuit's lock, and when the circuit
     /// leaves a word before anybody can see that elsewhere.
     word: AtomicU64,
@@ -36,6 +39,12 @@ pub(super) struct Cell {
     admitted: AtomicU64,
     rejected: AtomicU64,
     _after: [u64; 4],
+}
+
+impl Cell {
+    pub(super) fn of(home: Weak<Shared>) -> Self {
+        Cell { home, ..Cell::default() }
+    }
 }
 
 /// Only the owner writes, so that it may read and then write without anything in between.
@@ -116,6 +125,8 @@ impl Cells {
     /// Gives a thread a cell, while the circuit's word is `word`.
     pub(super) fn add(&mut self, cell: Arc<Cell>, word: Word) {
         cell.word.store(word.bits(), Ordering::Release);
+        // One more, and not twice as many: the goal is so many bytes for each thread.
+        self.cells.reserve_exact(1);
         self.cells.push(cell);
     }
 
@@ -175,6 +186,6 @@ impl Cells {
         self.cells.retain(|one| !Arc::ptr_eq(one, cell));
         let alone = Cells { cells: vec![Arc::clone(cell)], ended: self.ended, ..Cells::default() };
         self.ended = alone.sum(generation);
-        self.cells.shrink_to(self.cells.len() * 2);
+        self.cells.shrink_to_fit();
     }
 }

@@ -15,7 +15,7 @@ const PLAIN: u64 = 4;
 const HABIT_BITS: u32 = 3;
 
 impl Habits {
-    pub(super) fn new(rules: &Rules, version: u64, lag: Duration) -> Self {
+    pub(super) fn new(rules: &Rules, version: u64, lag: u64) -> Self {
         let timed = if rules.times_calls() { TIMED } else { 0 };
         let coarse = if may_time_coarsely(rules, lag) { COARSE } else { 0 };
         let plain = if rules.classifier().takes_values_for_successes() { PLAIN } else { 0 };
@@ -58,9 +58,9 @@ impl Habits {
 }
 
 /// If all that durations are for is to tell slow calls, the coarse time tells them to within a hundredth of what is slow.
-fn may_time_coarsely(rules: &Rules, lag: Duration) -> bool {
+fn may_time_coarsely(rules: &Rules, lag: u64) -> bool {
     let measures = rules.measures();
-    let slow_is_long = |slow: &Duration| *slow >= lag * 100;
+    let slow_is_long = |slow: &Duration| slow.as_nanos() >= u128::from(lag) * 100;
     !measures.latency
         && measures.hanging.is_empty()
         && rules.cancelled_after().is_none()

@@ -116,7 +116,7 @@ impl Info {
             metrics,
             in_flight: inner.in_flight(&counted),
             totals: inner.totals(&counted),
-            last_error: inner.last_error.as_deref().cloned(),
+            last_error: inner.extra.as_ref().and_then(|extra| extra.last_error.clone()),
             retry_after: circuit.retry_after(now),
             trip: circuit.trip().cloned(),
             pin: circuit.pin().map(|pin| PinInfo::of(pin, now)),

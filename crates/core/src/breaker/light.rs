@@ -47,7 +47,7 @@ impl CircuitBreaker {
         // Not while something older unwinds: such a ticket would have to remember that.
         let at_ease = word.is_idle() && !std::thread::panicking();
         let admitted = at_ease && with_mine(self.shared.number(), Cell::admit).is_some();
-        admitted.then(|| LightTicket { circuit: self.id(), word })
+        admitted.then(|| LightTicket { circuit: self.shared.published.circuit, word })
     }
 }
 

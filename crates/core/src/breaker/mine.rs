@@ -2,7 +2,7 @@
 
 use std::cell::{self, OnceCell, RefCell};
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::Shared;
 use super::cells::Cell;
@@ -28,9 +28,8 @@ struct Others {
 struct Place {
     breaker: u64,
     cell: Arc<Cell>,
-    home: Weak<Shared>,
     /// The rules as of the version that this thread saw last, if it needed them; away while they are in use.
-    rules: cell::Cell<Option<Box<Known>>>,
+    rules: cell::Cell<Option<Known>>,
 }
 
 struct Known {
@@ -80,7 +79,7 @@ impl Others {
     }
 
     fn insert(&mut self, place: Rc<Place>) {
-        if (self.used + 1) * 2 > self.places.len() {
+        if (self.used + 1) * 4 > self.places.len() * 3 {
             self.rebuild();
         }
         let mask = self.places.len() - 1;
@@ -95,9 +94,9 @@ impl Others {
     /// Makes room, and lets go of breakers that are gone.
     fn rebuild(&mut self) {
         let old = std::mem::take(&mut self.places);
-        let alive = |place: &Rc<Place>| place.home.strong_count() > 0;
+        let alive = |place: &Rc<Place>| place.cell.home.strong_count() > 0;
         let kept: Vec<Rc<Place>> = old.into_iter().flatten().filter(alive).collect();
-        let length = ((kept.len() + 1) * 4).next_power_of_two();
+        let length = ((kept.len() + 1) * 2).next_power_of_two();
         self.places.resize_with(length, || None);
         self.used = 0;
         kept.into_iter().for_each(|place| self.insert(place));
@@ -107,7 +106,7 @@ impl Others {
 impl Drop for Place {
     /// The thread ends, or its breaker is gone.
     fn drop(&mut self) {
-        if let Some(home) = self.home.upgrade() {
+        if let Some(home) = self.cell.home.upgrade() {
             home.take_over(&self.cell);
         }
     }
@@ -140,7 +139,7 @@ fn with_place<T>(breaker: u64, with: impl FnOnce(&Place) -> T) -> Option<T> {
 
 /// What the clones of `circuit` share, if there still are any.
 pub(super) fn home(circuit: CircuitId) -> Option<Arc<Shared>> {
-    let known = with_place(circuit.number(), |place| place.home.upgrade());
+    let known = with_place(circuit.number(), |place| place.cell.home.upgrade());
     known.unwrap_or_else(|| circuit.home())
 }
 
@@ -150,7 +149,7 @@ impl Place {
         let known = self.rules.take().filter(|known| known.version == version);
         let known = match known {
             Some(known) => known,
-            None => Box::new(Known { version, rules: self.home.upgrade()?.rules() }),
+            None => Known { version, rules: self.cell.home.upgrade()?.rules() },
         };
         let result = with(&known.rules);
         self.rules.set(Some(known));
@@ -173,22 +172,21 @@ impl Shared {
         if with_mine(breaker, |_| ()).is_some() {
             return;
         }
-        let cell = Arc::new(Cell::default());
-        let home = Arc::downgrade(self);
-        let place = Place { breaker, cell: Arc::clone(&cell), home, rules: cell::Cell::default() };
+        let cell = Arc::new(Cell::of(Arc::downgrade(self)));
+        let place = Place { breaker, cell: Arc::clone(&cell), rules: cell::Cell::default() };
         if MINE.try_with(|mine| mine.insert(place)).is_ok() {
             let mut inner = self.lock();
-            inner.cells.get_or_insert_default().add(cell, self.published.word());
+            // From now on this thread can have light tickets.
+            inner.list(self);
+            inner.extra().cells.add(cell, self.published.word());
         }
     }
 
     /// Takes over the counts of a thread that ends, or that made room.
-    fn take_over(&self, cell: &Arc<Cell>) {
+    fn take_over(self: &Arc<Self>, cell: &Arc<Cell>) {
         self.change(|inner| {
             let generation = inner.engine.circuit().generation();
-            if let Some(cells) = &mut inner.cells {
-                cells.hand_over(cell, generation);
-            }
+            inner.extra().cells.hand_over(cell, generation);
         });
     }
 }

@@ -1,13 +1,12 @@
 //! What may be done without the circuit's lock, in one word that is written under the lock only.
 
-use std::time::Duration;
-
 use super::habits::{Habits, slow_from};
 use crate::engine::Ease;
 use crate::machine::Cause;
+use crate::names::CircuitId;
 use crate::rules::Rules;
 use crate::sync::{AtomicU64, Ordering};
-use crate::time::{Moment, saturating_nanos};
+use crate::time::Moment;
 
 /// What the fast path may do in a generation. It decides nothing: it says for which events `step` would change nothing
 /// but counts, and the counts are kept in [cells](super::cells).
@@ -87,9 +86,8 @@ impl Word {
 
 /// The word of one circuit, the times that belong to it, and what of the rules a call needs.
 ///
-/// It has a cache line of its own: everybody reads it, and what is beside it under the lock is written all the time.
+/// Everybody reads it, so its cache line must have nothing in it that is written all the time.
 #[derive(Debug)]
-#[repr(align(64))]
 pub(super) struct Published {
     word: AtomicU64,
     since: AtomicU64,
@@ -97,19 +95,16 @@ pub(super) struct Published {
     /// The duration in nanoseconds from which a call is slow; `u64::MAX` if that does not matter.
     slow: AtomicU64,
     habits: AtomicU64,
-    /// The breaker's number, which finds a thread's cell.
-    pub(super) number: u64,
-    /// How far the clock's coarse time may lag behind, in nanoseconds.
-    pub(super) lag: u64,
+    /// The breaker's number finds a thread's cell.
+    pub(super) circuit: CircuitId,
 }
 
 impl Published {
-    pub(super) fn new(number: u64, rules: &Rules, lag: Duration) -> Self {
+    pub(super) fn new(circuit: CircuitId, rules: &Rules, lag: u64) -> Self {
         let zero = || AtomicU64::new(0);
         let habits = AtomicU64::new(Habits::new(rules, 0, lag).bits());
         let slow = AtomicU64::new(slow_from(rules));
-        let lag = saturating_nanos(lag);
-        Published { word: zero(), since: zero(), until: zero(), slow, habits, number, lag }
+        Published { word: zero(), since: zero(), until: zero(), slow, habits, circuit }
     }
 
     /// What may be done now. What was published before by the thread that is heard here is seen.
@@ -192,12 +187,9 @@ impl Published {
     }
 
     /// Says what other rules ask of a call. To be called under the circuit's lock, before the next word is published.
-    pub(super) fn reconfigure(&self, rules: &Rules) {
+    pub(super) fn reconfigure(&self, rules: &Rules, lag: u64) {
         let version = self.habits().version() + 1;
         self.slow.store(slow_from(rules), Ordering::Release);
-        self.habits.store(
-            Habits::new(rules, version, Duration::from_nanos(self.lag)).bits(),
-            Ordering::Release,
-        );
+        self.habits.store(Habits::new(rules, version, lag).bits(), Ordering::Release);
     }
 }

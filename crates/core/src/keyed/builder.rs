@@ -68,7 +68,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> KeyedBuilder<K> {
     /// Replaces the operating system's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        Arc::make_mut(&mut self.common).clock = clock;
+        Arc::make_mut(&mut self.common).set_clock(clock);
         self
     }
 

@@ -1,5 +1,6 @@
 //! The rules of half_open: leases, slots, permits, and the recovery that ends the episode.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::step::Change;
@@ -12,12 +13,13 @@ impl Change<'_> {
     pub(super) fn attempt_half_open(&mut self) -> Reply {
         let context = self.context;
         let (generation, since) = (self.circuit.generation, self.circuit.since);
-        let Mode::HalfOpen(episode) = &mut self.circuit.mode else { return Reply::Stale };
-        let slot_free = episode.leases.len() < context.rules.slots() as usize;
+        let Mode::HalfOpen(shared) = &mut self.circuit.mode else { return Reply::Stale };
+        let slot_free = shared.leases.len() < context.rules.slots() as usize;
         let permitted = || context.rules.permit().permits(context.now.since(since), context.draw);
         if !(slot_free && permitted()) {
             return Reply::Rejected { retry_after: None, cause: Cause::ProbesLimited };
         }
+        let episode = Arc::make_mut(shared);
         let id = episode.next_lease;
         episode.next_lease += 1;
         episode.leases.push(Lease { id, until: context.now + context.rules.probe_timeout() });
@@ -55,9 +57,11 @@ impl Change<'_> {
 
     fn release(&mut self, id: u64) -> bool {
         let Mode::HalfOpen(episode) = &mut self.circuit.mode else { return false };
-        let before = episode.leases.len();
-        episode.leases.retain(|lease| lease.id != id);
-        episode.leases.len() < before
+        let found = episode.leases.iter().any(|lease| lease.id == id);
+        if found {
+            Arc::make_mut(episode).leases.retain(|lease| lease.id != id);
+        }
+        found
     }
 
     /// Under `successes(n)` a success that reached a slow threshold of the tripper is no recovery.
@@ -72,6 +76,7 @@ impl Change<'_> {
     fn decide(&mut self, last: Outcome, cause: Cause, retry_after: Option<Duration>) {
         let trips = self.trips();
         let Mode::HalfOpen(episode) = &mut self.circuit.mode else { return };
+        let episode = Arc::make_mut(episode);
         match last {
             Outcome::Success => episode.successes = episode.successes.saturating_add(1),
             Outcome::Failure => episode.failures = episode.failures.saturating_add(1),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Cause, Circuit, Command, Context, Effects, Episode, Event, Lapse, Mode, Pin, Pinnable, Reply,
+    Cause, Circuit, Command, Context, Effects, Event, Lapse, Mode, Pin, Pinnable, Pinned, Reply,
     Stamp, Transition, Trip,
 };
 use crate::outcome::Outcome;
@@ -60,18 +60,19 @@ impl<'a> Change<'a> {
             Mode::Closed => self.attempt_closed(),
             Mode::Open { deadline } => self.attempt_open(*deadline),
             Mode::HalfOpen(_) => self.attempt_half_open(),
-            Mode::Pinned { to: Pinnable::ForcedOpen, .. } => {
-                let retry_after = self.circuit.retry_after(self.context.now);
-                Reply::Rejected { retry_after, cause: Cause::Pinned }
-            }
-            Mode::Pinned { to, .. } => {
-                if *to == Pinnable::MetricsOnly && !self.context.rules.measures().hanging.is_empty()
-                {
-                    self.watch();
-                }
-                self.admit()
-            }
+            Mode::Pinned(pinned) => self.attempt_pinned(pinned.to),
         }
+    }
+
+    fn attempt_pinned(&mut self, to: Pinnable) -> Reply {
+        if to == Pinnable::ForcedOpen {
+            let retry_after = self.circuit.retry_after(self.context.now);
+            return Reply::Rejected { retry_after, cause: Cause::Pinned };
+        }
+        if to == Pinnable::MetricsOnly && !self.context.rules.measures().hanging.is_empty() {
+            self.watch();
+        }
+        self.admit()
     }
 
     fn attempt_closed(&mut self) -> Reply {
@@ -89,7 +90,7 @@ impl<'a> Change<'a> {
             Deadline::At(at) => now >= at,
             Deadline::Never => false,
             Deadline::Ask { not_before } => {
-                let (opened_at, reopens) = (self.circuit.since, self.circuit.reopens);
+                let (opened_at, reopens) = (self.circuit.since, self.circuit.reopens());
                 let ask = AskContext { opened_at, reopens, now };
                 now >= not_before && self.context.rules.retry().may_try(ask)
             }
@@ -97,7 +98,7 @@ impl<'a> Change<'a> {
         if !due {
             return self.reject_open();
         }
-        self.go(Mode::HalfOpen(Episode::default()), Cause::RetryDue);
+        self.go(Mode::HalfOpen(Arc::default()), Cause::RetryDue);
         self.attempt_half_open()
     }
 
@@ -127,7 +128,7 @@ impl<'a> Change<'a> {
         }
         match &self.circuit.mode {
             Mode::Closed if self.trips() => self.open(Cause::Tripped, retry_after),
-            Mode::Pinned { to: Pinnable::MetricsOnly, .. } => self.watch(),
+            Mode::Pinned(pinned) if pinned.to == Pinnable::MetricsOnly => self.watch(),
             _ => {}
         }
         Reply::Taken
@@ -136,21 +137,27 @@ impl<'a> Change<'a> {
     /// Reports under `metrics_only` each time that the tripper turns true.
     fn watch(&mut self) {
         let holds = self.trips();
-        if let Mode::Pinned { tripper_held, .. } = &mut self.circuit.mode {
-            let turned_true = holds && !*tripper_held;
-            *tripper_held = holds;
-            if turned_true {
-                self.would_trip = Some(self.explain());
-            }
+        let held = self.remember_tripper(holds);
+        if holds && held == Some(false) {
+            self.would_trip = Some(self.explain());
         }
     }
 
     fn forget(&mut self) -> Reply {
-        let holds = self.trips();
-        if let Mode::Pinned { tripper_held, .. } = &mut self.circuit.mode {
-            *tripper_held &= holds;
+        if !self.trips() {
+            self.remember_tripper(false);
         }
         Reply::Taken
+    }
+
+    /// Notes in a pinned state whether the tripper holds, and gives what was noted before.
+    fn remember_tripper(&mut self, holds: bool) -> Option<bool> {
+        let Mode::Pinned(pinned) = &mut self.circuit.mode else { return None };
+        let held = pinned.tripper_held;
+        if held != holds {
+            Arc::make_mut(pinned).tripper_held = holds;
+        }
+        Some(held)
     }
 
     fn command(&mut self, command: Command) -> Reply {
@@ -166,24 +173,26 @@ impl<'a> Change<'a> {
         let until = pin.lasting.map(|lasting| self.context.now + lasting);
         let pin = Arc::new(Pin { until, ..pin });
         match &mut self.circuit.mode {
-            Mode::Pinned { to: present, pin: renewed, .. } if *present == to => *renewed = pin,
-            _ => self.go(Mode::Pinned { to, pin, tripper_held: false }, Cause::Pinned),
+            Mode::Pinned(present) if present.to == to => Arc::make_mut(present).pin = pin,
+            _ => {
+                let pinned = Pinned { to, pin, tripper_held: false };
+                self.go(Mode::Pinned(Arc::new(pinned)), Cause::Pinned);
+            }
         }
     }
 
     fn unpin(&mut self, cause: Cause) -> Reply {
-        match self.circuit.mode {
-            Mode::Pinned { to: Pinnable::ForcedOpen, .. } => {
-                self.go(Mode::HalfOpen(Episode::default()), cause);
+        match &self.circuit.mode {
+            Mode::Pinned(pinned) if pinned.to == Pinnable::ForcedOpen => {
+                self.go(Mode::HalfOpen(Arc::default()), cause);
             }
-            Mode::Pinned { .. } => self.close(cause),
+            Mode::Pinned(_) => self.close(cause),
             _ => {}
         }
         Reply::Taken
     }
 
     pub(super) fn close(&mut self, cause: Cause) {
-        self.circuit.reopens = 0;
         self.circuit.trip = None;
         self.go(Mode::Closed, cause);
     }
@@ -191,15 +200,14 @@ impl<'a> Change<'a> {
     /// Opens the circuit. The deadline is drawn here, once, jitter included.
     pub(super) fn open(&mut self, cause: Cause, retry_after: Option<Duration>) {
         let Context { now, rules, metrics, draw } = self.context;
-        if matches!(self.circuit.mode, Mode::HalfOpen(_)) {
-            self.circuit.reopens = self.circuit.reopens.saturating_add(1);
-        }
+        let again = matches!(self.circuit.mode, Mode::HalfOpen(_));
+        let reopens = self.circuit.reopens().saturating_add(u32::from(again));
         let (metrics, why) = match &self.circuit.trip {
             Some(first) => (first.metrics, first.why.clone()),
             None => (*metrics, self.explain()),
         };
-        self.circuit.trip = Some(Arc::new(Trip { cause, at: now, metrics, why }));
-        let deadline = rules.retry().deadline(now, self.circuit.reopens, draw, retry_after);
+        self.circuit.trip = Some(Arc::new(Trip { cause, at: now, metrics, why, reopens }));
+        let deadline = rules.retry().deadline(now, reopens, draw, retry_after);
         self.go(Mode::Open { deadline }, cause);
     }
 
@@ -230,7 +238,7 @@ impl<'a> Change<'a> {
             cause,
             generation: self.circuit.generation,
             at: now,
-            reopens: self.circuit.reopens,
+            reopens: self.circuit.reopens(),
             metrics: *self.context.metrics,
             trip: self.circuit.trip.clone(),
             pin: self.circuit.pin().cloned(),

@@ -98,6 +98,8 @@ pub struct Trip {
     pub metrics: Metrics,
     /// The terms that held, with what was measured.
     pub why: String,
+    /// How often half_open had ended in open, since the circuit was last closed.
+    pub reopens: u32,
 }
 
 /// A change of state.

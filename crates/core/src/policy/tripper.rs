@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::explain;
-use super::figures::Figures;
+use super::figures::{Counts, Figures};
 use super::rule::{self, Fault};
 use super::{InvalidPolicy, Window, fmt_custom, guarded};
 use crate::metrics::{MAX_THRESHOLDS, Measures, Metrics, reaches};
@@ -207,6 +207,30 @@ impl Tripper {
             Tripper::And(left, right) | Tripper::Or(left, right) => {
                 Some(left.falls_from()?.max(right.falls_from()?))
             }
+        }
+    }
+
+    /// How many failures may come, among any number of successes that are not slow, without making it hold: no fewer than this
+    /// says, as long as nothing leaves the window but by what comes. Zero where durations matter, or only its maker knows.
+    pub(crate) fn spare(&self, counts: &Counts) -> u64 {
+        match self {
+            Tripper::FailureRate(ratio) => {
+                // More outcomes only make the share smaller. Rounded down, and one less for what rounding may have hidden.
+                let limit = (*ratio * counts.total as f64) as u64;
+                limit.saturating_sub(counts.failures + 1)
+            }
+            Tripper::FailureStreak(n) => n.saturating_sub(counts.streak + 1),
+            Tripper::Failures(n) => n.saturating_sub(counts.failures + 1),
+            Tripper::HalfOpen => u64::MAX,
+            Tripper::And(left, right) => left.spare(counts).max(right.spare(counts)),
+            Tripper::Or(left, right) => left.spare(counts).min(right.spare(counts)),
+            // Successes alone make `min_requests` hold.
+            Tripper::MinRequests(_)
+            | Tripper::SlowRate(..)
+            | Tripper::AvgLatency(_)
+            | Tripper::InFlightOver(..)
+            | Tripper::Closed
+            | Tripper::Custom(_) => 0,
         }
     }
 

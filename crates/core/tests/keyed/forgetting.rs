@@ -239,3 +239,25 @@ fn a_forgotten_key_begins_anew() {
     assert_ne!(again.id(), first);
     assert_eq!((first.name(), again.name()), (None, "payments[a]"));
 }
+
+#[test]
+fn a_rejection_names_the_circuit_of_its_key_until_that_is_forgotten() {
+    let rig = Rig::with(1);
+    let rejecting = [State::Open, State::HalfOpen, State::ForcedOpen];
+    for (_, bring) in BROUGHT.into_iter().filter(|(state, _)| rejecting.contains(state)) {
+        let key = rig.keyed.get("a");
+        bring(&rig, &key);
+        let mut held = Vec::new();
+        let rejected = loop {
+            match key.try_acquire() {
+                Ok(ticket) => held.push(ticket),
+                Err(rejected) => break rejected.circuit,
+            }
+        };
+        assert_eq!(rejected.name().as_deref(), Some("payments[a]"));
+        drop((held, key));
+        rig.keyed.reset_all();
+        rig.succeed("b");
+        assert_eq!(rejected.name(), None);
+    }
+}

@@ -4,13 +4,13 @@
 //! what its own thread, and whoever it heard from, counted before; nobody settles more than was admitted.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use loom::sync::Mutex;
 use loom::thread;
 
 use super::{Cell, Cells};
 use crate::engine::Ease;
+use crate::names::CircuitId;
 use crate::rules::Rules;
 use crate::time::Moment;
 
@@ -35,7 +35,7 @@ struct Ledger {
 impl Circuit {
     fn new(threads: &[Arc<Cell>]) -> Arc<Circuit> {
         let mut ledger = Ledger::default();
-        let published = Published::new(0, &Rules::default(), Duration::ZERO);
+        let published = Published::new(CircuitId::next(), &Rules::default(), 0);
         published.publish(0, Ease::Quiet { until: Moment::FAR }, |_| ());
         threads.iter().for_each(|cell| ledger.cells.add(Arc::clone(cell), published.word()));
         Arc::new(Circuit { published, ledger: Mutex::new(ledger) })

@@ -20,6 +20,8 @@ pub struct CountCounter {
     next: u32,
     len: u32,
     failed: u32,
+    /// Successes that came after all these, and are not in the ring yet; none where durations are measured.
+    behind: u32,
     /// A bit for each place: whether that outcome was a failure.
     failures: Vec<u64>,
     timed: Option<Box<Timed>>,
@@ -38,12 +40,14 @@ impl CountCounter {
     /// An empty window for the last `size` outcomes, at least 1.
     pub fn new(size: u32, measures: Measures) -> Self {
         let timed = are_measured(&measures).then(|| Box::new(Timed::new(measures)));
-        CountCounter { size: size.max(1), next: 0, len: 0, failed: 0, failures: Vec::new(), timed }
+        let failures = Vec::new();
+        CountCounter { size: size.max(1), next: 0, len: 0, failed: 0, behind: 0, failures, timed }
     }
 
     /// The newest of these outcomes in a window of another size, or for other measures; an empty one if those ask for
     /// durations that were not taken down.
-    pub(super) fn resized(&self, size: u32, measures: Measures) -> Self {
+    pub(super) fn resized(&mut self, size: u32, measures: Measures) -> Self {
+        self.catch_up();
         let mut resized = CountCounter::new(size, measures);
         if resized.timed.is_some() && self.timed.is_none() {
             return resized;
@@ -58,7 +62,8 @@ impl CountCounter {
 
     /// How many outcomes there are, and how many of them failed.
     #[inline]
-    pub(super) fn totals(&self) -> (u64, u64) {
+    pub(super) fn totals(&mut self) -> (u64, u64) {
+        self.catch_up();
         (u64::from(self.len), u64::from(self.failed))
     }
 
@@ -91,9 +96,49 @@ impl CountCounter {
         self.move_on(1);
     }
 
+    /// Puts the successes that are not in the ring yet, and a failure after them, into the ring.
+    #[inline]
+    fn push_failure(&mut self) {
+        let (many, word, bit) =
+            (self.behind as usize, self.next as usize / BITS, self.next as usize % BITS);
+        let end = self.next + self.behind + 1;
+        match self.failures.get_mut(word) {
+            // All in one word, mostly: failures that come often have few successes between them.
+            Some(places) if bit + many < BITS && end <= self.size => {
+                let gone = *places & (u64::MAX >> (BITS - 1 - many)) << bit;
+                *places = *places ^ gone | 1 << (bit + many);
+                self.failed = self.failed + 1 - gone.count_ones();
+                self.behind = 0;
+                self.len = self.len.max(end);
+                self.move_on(end - self.next);
+            }
+            _ => {
+                self.catch_up();
+                self.push(true, Duration::ZERO);
+            }
+        }
+    }
+
+    /// Puts the successes that are not in the ring yet into it.
+    fn catch_up(&mut self) {
+        // More than the window holds leave what the last ones leave.
+        let mut left = std::mem::take(&mut self.behind).min(self.size);
+        while left > 0 {
+            let many = left.min(self.size - self.next);
+            self.push_successes(many);
+            left -= many;
+        }
+    }
+
     /// Puts `many` successes in a row into the ring, which end before it does.
     fn push_successes(&mut self, many: u32) {
         let (from, to) = (self.next as usize, (self.next + many) as usize);
+        self.clear_places(from, to);
+        self.len = self.len.max(to as u32);
+        self.move_on(many);
+    }
+
+    fn clear_places(&mut self, from: usize, to: usize) {
         let words = to.div_ceil(BITS);
         if words > self.failures.len() {
             self.grow_to(words);
@@ -105,8 +150,6 @@ impl CountCounter {
             self.failed -= (self.failures[word] & overwritten).count_ones();
             self.failures[word] &= !overwritten;
         }
-        self.len = self.len.max(to as u32);
-        self.move_on(many);
     }
 
     #[cold]
@@ -150,19 +193,23 @@ impl Timed {
 impl Counter for CountCounter {
     #[inline]
     fn record(&mut self, failure: bool, duration: Duration, _now: Moment) {
-        self.push(failure, duration);
+        match (&self.timed, failure) {
+            (Some(_), _) => self.push(failure, duration),
+            (None, true) => self.push_failure(),
+            (None, false) => self.behind = self.behind.saturating_add(1),
+        }
     }
 
+    #[inline]
     fn record_successes(&mut self, successes: u64, _now: Moment) {
+        if self.timed.is_none() {
+            let successes = u32::try_from(successes).unwrap_or(u32::MAX);
+            self.behind = self.behind.saturating_add(successes);
+            return;
+        }
         // More than the window holds leave what the last ones leave.
-        let mut left = u32::try_from(successes).unwrap_or(u32::MAX).min(self.size);
-        while left > 0 {
-            let many = left.min(self.size - self.next);
-            match self.timed {
-                Some(_) => (0..many).for_each(|_| self.push(false, Duration::ZERO)),
-                None => self.push_successes(many),
-            }
-            left -= many;
+        for _ in 0..successes.min(self.size.into()) {
+            self.push(false, Duration::ZERO);
         }
     }
 
@@ -176,7 +223,7 @@ impl Counter for CountCounter {
     }
 
     fn clear(&mut self, _now: Moment) {
-        (self.next, self.len, self.failed) = (0, 0, 0);
+        (self.next, self.len, self.failed, self.behind) = (0, 0, 0, 0);
         self.failures.clear();
         if let Some(timed) = &mut self.timed {
             timed.clear();

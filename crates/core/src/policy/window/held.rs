@@ -12,7 +12,7 @@ use crate::time::Moment;
 #[derive(Debug)]
 pub(crate) enum Held {
     Count(CountCounter),
-    Time(TimeCounter),
+    Time(Box<TimeCounter>),
     /// Seldom, and large.
     Own(Box<GuardedCounter>),
 }
@@ -22,7 +22,7 @@ impl Held {
     pub(crate) fn open(window: &Window, measures: Measures) -> Self {
         match window {
             Window::Count(size) => Held::Count(CountCounter::new(*size, measures)),
-            Window::Time(span) => Held::Time(TimeCounter::new(*span, measures)),
+            Window::Time(span) => Held::Time(Box::new(TimeCounter::new(*span, measures))),
             Window::Custom(policy) => {
                 Held::Own(Box::new(GuardedCounter::new(Arc::clone(policy), measures)))
             }
@@ -36,7 +36,7 @@ impl Held {
                 Held::Count(counter.resized(*size, measures))
             }
             (Held::Time(counter), Window::Time(span)) => {
-                Held::Time(counter.resized(*span, measures, now))
+                Held::Time(Box::new(counter.resized(*span, measures, now)))
             }
             _ => Held::open(window, measures),
         }

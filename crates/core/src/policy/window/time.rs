@@ -18,7 +18,7 @@ pub struct TimeCounter {
     width: u64,
     /// The newest bucket seen, counted from the beginning of the clock.
     newest: u64,
-    buckets: Box<[Outcomes; BUCKETS]>,
+    buckets: [Outcomes; BUCKETS],
     sum: Outcomes,
     timed: Option<Box<Timed>>,
 }
@@ -43,7 +43,7 @@ impl TimeCounter {
         TimeCounter {
             width: saturating_nanos(span).div_ceil(BUCKETS as u64).max(1),
             newest: 0,
-            buckets: Box::new([Outcomes::default(); BUCKETS]),
+            buckets: [Outcomes::default(); BUCKETS],
             sum: Outcomes::default(),
             timed: are_measured(&measures).then(|| Box::new(Timed::new(measures))),
         }
@@ -171,7 +171,7 @@ impl Counter for TimeCounter {
 
     fn clear(&mut self, now: Moment) {
         self.advance(now);
-        *self.buckets = [Outcomes::default(); BUCKETS];
+        self.buckets = [Outcomes::default(); BUCKETS];
         self.sum = Outcomes::default();
         if let Some(timed) = &mut self.timed {
             **timed = Timed::new(timed.measures);
