@@ -1,47 +1,83 @@
 //! What is measured: [`Measures`] says what a tripper needs, [`Metrics`] is what a window found.
 
+use std::fmt;
 use std::time::Duration;
+
+use crate::time::saturating_nanos;
 
 /// How many different thresholds one tripper may have for slow calls, and how many for calls in flight.
 pub const MAX_THRESHOLDS: usize = 4;
 
-/// A sorted set of at most [`MAX_THRESHOLDS`] durations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A sorted set of at most [`MAX_THRESHOLDS`] durations, in nanoseconds; what is longer than 584 years is as long as that.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
-    values: [Duration; MAX_THRESHOLDS],
-    len: u8,
+    /// Ascending; `NONE` where there is none.
+    nanos: [u64; MAX_THRESHOLDS],
+}
+
+const NONE: u64 = u64::MAX;
+
+fn to_nanos(duration: Duration) -> u64 {
+    saturating_nanos(duration).min(NONE - 1)
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Thresholds { nanos: [NONE; MAX_THRESHOLDS] }
+    }
+}
+
+impl fmt::Debug for Thresholds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
 }
 
 impl Thresholds {
     /// Adds `threshold` unless it is there; `false` if there is no room for it.
     pub fn insert(&mut self, threshold: Duration) -> bool {
-        let at = match self.as_slice().binary_search(&threshold) {
+        let nanos = to_nanos(threshold);
+        let at = match self.nanos.binary_search(&nanos) {
             Ok(_) => return true,
             Err(at) => at,
         };
-        let len = usize::from(self.len);
-        if len == MAX_THRESHOLDS {
+        if self.nanos[MAX_THRESHOLDS - 1] != NONE {
             return false;
         }
-        self.values.copy_within(at..len, at + 1);
-        self.values[at] = threshold;
-        self.len += 1;
+        self.nanos.copy_within(at..MAX_THRESHOLDS - 1, at + 1);
+        self.nanos[at] = nanos;
         true
     }
 
     /// The thresholds, ascending.
-    pub fn as_slice(&self) -> &[Duration] {
-        &self.values[..usize::from(self.len)]
+    pub fn iter(&self) -> impl Iterator<Item = Duration> + use<> {
+        let nanos = self.nanos.into_iter().take_while(|nanos| *nanos != NONE);
+        nanos.map(Duration::from_nanos)
+    }
+
+    /// The lowest.
+    pub fn first(&self) -> Option<Duration> {
+        self.iter().next()
     }
 
     /// How many of the thresholds `duration` reached. They are sorted, so it reached the first ones.
     pub fn reached(&self, duration: Duration) -> usize {
-        self.as_slice().iter().take_while(|threshold| duration >= **threshold).count()
+        let spent = to_nanos(duration);
+        self.nanos.iter().take_while(|nanos| spent >= **nanos).count()
+    }
+
+    /// The highest of the first so many; zero of none.
+    pub(crate) fn highest_of(&self, first: usize) -> Duration {
+        self.iter().take(first).last().unwrap_or_default()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.nanos[0] == NONE
+    }
+
+    fn place_of(&self, threshold: Duration) -> Option<usize> {
+        self.nanos.binary_search(&to_nanos(threshold)).ok()
     }
 }
 
@@ -71,33 +107,29 @@ impl Tally {
 
     /// Calls that reached `threshold`; zero for one that nobody asked to be measured.
     pub fn get(&self, threshold: Duration) -> u64 {
-        match self.thresholds.as_slice().binary_search(&threshold) {
-            Ok(at) => self.counts[at],
-            Err(_) => 0,
-        }
+        self.thresholds.place_of(threshold).map_or(0, |at| self.counts[at])
     }
 
     /// Whether `threshold` was measured.
     pub fn has(&self, threshold: Duration) -> bool {
-        self.thresholds.as_slice().binary_search(&threshold).is_ok()
+        self.thresholds.place_of(threshold).is_some()
     }
 
     /// The lowest threshold.
     pub(crate) fn lowest(&self) -> Option<Duration> {
-        self.thresholds.as_slice().first().copied()
+        self.thresholds.first()
     }
 
     /// Takes the counts of another tally for the thresholds of this one.
     pub(crate) fn fill_from(&mut self, other: &Tally) {
-        let thresholds = self.thresholds;
-        for (count, threshold) in self.counts.iter_mut().zip(thresholds.as_slice()) {
-            *count = other.get(*threshold);
+        for (count, threshold) in self.counts.iter_mut().zip(self.thresholds.iter()) {
+            *count = other.get(threshold);
         }
     }
 
     /// Each threshold, ascending, with the calls that reached it.
     pub fn iter(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
-        self.thresholds.as_slice().iter().copied().zip(self.counts)
+        self.thresholds.iter().zip(self.counts)
     }
 
     /// Counts a call that took `duration`.

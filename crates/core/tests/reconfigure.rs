@@ -108,53 +108,44 @@ fn a_window_that_was_kept_goes_on_as_if_it_had_always_been_so() {
 }
 
 #[test]
-fn durations_are_kept_where_they_were_taken_down() {
-    let slow = "window=count(10);trip=failure_streak(9)|slow_rate(1, 1s)&min_requests(10)";
-    let slower = "window=count(10);trip=failure_streak(9)|slow_rate(1, 1500ms)&min_requests(10)";
-    let untimed = "window=count(10);trip=failure_streak(9)";
-    let table = [(slow, slower, 4), (slow, untimed, 4), (untimed, slow, 0)];
-    for (before, after, total) in table {
-        let bench = Bench::new(before);
-        bench.play("sSSf");
-        bench.breaker.reconfigure(rules(after));
-        assert_eq!(bench.window().0, total, "{before} {after}");
-    }
-    let bench = Bench::new(slow);
-    bench.play("sSS");
-    bench.breaker.reconfigure(rules(slower));
-    let slow_calls = bench.breaker.info().metrics.slow.get(Duration::from_millis(1500));
-    assert_eq!(slow_calls, 2, "told apart by the new threshold");
-}
-
-#[test]
-fn a_time_window_keeps_the_durations_that_it_took_down_and_no_others() {
-    let trip =
-        |terms: &str| format!("window=time(1m);trip=failure_streak(9)|{terms}&min_requests(99)");
+fn a_window_keeps_the_durations_that_it_took_down_and_no_others() {
     let (one, two, latency) = ("slow_rate(1, 1s)", "slow_rate(1, 2s)", "avg_latency(9s)");
-    let both = format!("({one}|{two})");
-    // Whether the window is kept; then the slow calls from 1 s and from 2 s, and the seconds spent, as far as they are asked for.
-    let table = [
-        (one.to_owned(), one, Some((3, 0, 0))),
-        (both.clone(), two, Some((0, 2, 0))),
-        (both.clone(), one, Some((3, 0, 0))),
-        (one.to_owned(), two, None),
-        (one.to_owned(), latency, None),
-        (latency.to_owned(), one, None),
-        (latency.to_owned(), latency, Some((0, 0, 5))),
-        (format!("{latency}&{both}"), two, Some((0, 2, 0))),
-        (format!("{latency}&{both}"), latency, Some((0, 0, 5))),
-        (one.to_owned(), "failures(50)", Some((0, 0, 0))),
+    let (none, both) = ("failures(5)", format!("({one}|{two})"));
+    let all = format!("{latency}&{both}");
+    // What is kept: the slow calls from 1 s and from 2 s, and the seconds spent, as far as they are asked for.
+    let rows = [
+        (one, one, Some((3, 0, 0))),
+        (&both, two, Some((0, 2, 0))),
+        (&both, one, Some((3, 0, 0))),
+        (one, two, None),
+        (one, &both, None),
+        (one, latency, None),
+        (none, one, None),
+        (latency, latency, Some((0, 0, 5))),
+        (&all, two, Some((0, 2, 0))),
+        (&all, latency, Some((0, 0, 5))),
+        (&all, &all, Some((3, 2, 5))),
+        (one, none, Some((0, 0, 0))),
     ];
-    for (before, after, kept) in table {
-        let bench = Bench::new(&trip(&before));
+    let windows = ["time(1m)", "count(10)"];
+    let mut table: Vec<_> =
+        windows.iter().flat_map(|window| rows.map(|row| (*window, row))).collect();
+    // Each call's own duration tells whether it was slow; a bucket's sum does not.
+    table.push(("count(10)", (latency, one, Some((3, 0, 0)))));
+    table.push(("time(1m)", (latency, one, None)));
+    for (window, (before, after, kept)) in table {
+        let with = |terms: &str| {
+            format!("window={window};trip=failure_streak(9)|{terms}&min_requests(10)")
+        };
+        let bench = Bench::new(&with(before));
         bench.play("sS.1f.S");
-        bench.breaker.reconfigure(rules(&trip(after)));
+        bench.breaker.reconfigure(rules(&with(after)));
         bench.play(".");
         let metrics = bench.breaker.info().metrics;
         let slow = |seconds: u32| metrics.slow.get(seconds * SECOND);
         let found = (slow(1), slow(2), metrics.total_duration.as_secs());
         let expected = kept.map_or((0, (0, 0, 0)), |durations| (5, durations));
-        assert_eq!((metrics.total, found), expected, "{before} to {after}");
+        assert_eq!((metrics.total, found), expected, "{window}: {before} to {after}");
     }
 }
 

@@ -60,15 +60,15 @@ impl Habits {
 /// If all that durations are for is to tell slow calls, the coarse time tells them to within a hundredth of what is slow.
 fn may_time_coarsely(rules: &Rules, lag: u64) -> bool {
     let measures = rules.measures();
-    let slow_is_long = |slow: &Duration| slow.as_nanos() >= u128::from(lag) * 100;
+    let slow_is_long = |slow: Duration| slow.as_nanos() >= u128::from(lag) * 100;
     !measures.latency
         && measures.hanging.is_empty()
         && rules.cancelled_after().is_none()
-        && measures.slow.as_slice().first().is_some_and(slow_is_long)
+        && measures.slow.first().is_some_and(slow_is_long)
 }
 
 /// The nanoseconds from which a call is slow; `u64::MAX` if that does not matter.
 pub(super) fn slow_from(rules: &Rules) -> u64 {
     let slow = rules.measures().slow;
-    slow.as_slice().first().map_or(u64::MAX, |slow| saturating_nanos(*slow))
+    slow.first().map_or(u64::MAX, saturating_nanos)
 }

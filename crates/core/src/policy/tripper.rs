@@ -249,7 +249,7 @@ impl Tripper {
 
     /// The shortest duration from which any of its terms calls a call slow.
     pub fn lowest_slow_threshold(&self) -> Option<Duration> {
-        self.measures().slow.as_slice().first().copied()
+        self.measures().slow.first()
     }
 
     /// The measures, and whether there was room for every slow and every hanging threshold.
@@ -258,11 +258,11 @@ impl Tripper {
         expression::for_each_term(self, &mut |term| {
             let needs = term.term_measures();
             all.latency |= needs.latency;
-            for threshold in needs.slow.as_slice() {
-                slow_fits &= all.slow.insert(*threshold);
+            for threshold in needs.slow.iter() {
+                slow_fits &= all.slow.insert(threshold);
             }
-            for threshold in needs.hanging.as_slice() {
-                hanging_fits &= all.hanging.insert(*threshold);
+            for threshold in needs.hanging.iter() {
+                hanging_fits &= all.hanging.insert(threshold);
             }
         });
         (all, slow_fits, hanging_fits)

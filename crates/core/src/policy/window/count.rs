@@ -11,7 +11,7 @@ const BITS: usize = u64::BITS as usize;
 
 /// Counts the last `size` outcomes exactly, at constant cost for each.
 ///
-/// An outcome takes one bit, and 8 bytes more where durations are measured. Memory grows with the outcomes, up to the
+/// An outcome takes one bit, one byte more for slow calls, and 8 where latency is measured. Memory grows with the outcomes, up to the
 /// size, and stays.
 #[derive(Debug)]
 pub struct CountCounter {
@@ -31,9 +31,17 @@ pub struct CountCounter {
 #[derive(Debug)]
 struct Timed {
     measures: Measures,
-    /// Nanoseconds for each place.
-    nanos: Vec<u64>,
+    places: Places,
     spent: Spent,
+}
+
+/// What is known of the duration in each place: no more than is asked for, because there are many places.
+#[derive(Debug)]
+enum Places {
+    /// Nanoseconds.
+    Nanos(Vec<u64>),
+    /// How many of the thresholds for slow calls it reached.
+    Reached(Vec<u8>),
 }
 
 impl CountCounter {
@@ -49,13 +57,14 @@ impl CountCounter {
     pub(super) fn resized(&mut self, size: u32, measures: Measures) -> Self {
         self.catch_up();
         let mut resized = CountCounter::new(size, measures);
-        if resized.timed.is_some() && self.timed.is_none() {
+        let knows = |timed: &Timed| timed.knows(&measures);
+        if resized.timed.is_some() && !self.timed.as_deref().is_some_and(knows) {
             return resized;
         }
         for age in (0..self.len.min(resized.size)).rev() {
             let place = self.place_of(age);
-            let nanos = self.timed.as_ref().map_or(0, |timed| timed.nanos[place]);
-            resized.push(self.failed_at(place), Duration::from_nanos(nanos));
+            let duration = self.timed.as_ref().map(|timed| timed.duration_at(place));
+            resized.push(self.failed_at(place), duration.unwrap_or_default());
         }
         resized
     }
@@ -90,7 +99,7 @@ impl CountCounter {
         self.failed += u32::from(failure);
         self.failed -= (before >> bit & 1) as u32;
         if let Some(timed) = &mut self.timed {
-            timed.push(place, saturating_nanos(duration));
+            timed.push(place, duration);
         }
         self.len += u32::from(self.len < self.size);
         self.move_on(1);
@@ -170,23 +179,58 @@ impl CountCounter {
 
 impl Timed {
     fn new(measures: Measures) -> Self {
-        Timed { measures, nanos: Vec::new(), spent: Spent::new(&measures) }
+        let places = match measures.latency {
+            true => Places::Nanos(Vec::new()),
+            false => Places::Reached(Vec::new()),
+        };
+        Timed { measures, places, spent: Spent::new(&measures) }
     }
 
-    fn push(&mut self, place: usize, nanos: u64) {
-        match self.nanos.get_mut(place) {
-            Some(oldest) => {
-                self.spent.remove(Duration::from_nanos(*oldest));
-                *oldest = nanos;
+    fn push(&mut self, place: usize, duration: Duration) {
+        let oldest = match &mut self.places {
+            Places::Nanos(all) => {
+                replace(all, place, saturating_nanos(duration)).map(Duration::from_nanos)
             }
-            None => self.nanos.push(nanos),
+            Places::Reached(all) => {
+                // There are few thresholds.
+                let reached = self.measures.slow.reached(duration) as u8;
+                replace(all, place, reached)
+                    .map(|reached| self.measures.slow.highest_of(reached.into()))
+            }
+        };
+        if let Some(oldest) = oldest {
+            self.spent.remove(oldest);
         }
-        self.spent.add(Duration::from_nanos(nanos));
+        self.spent.add(duration);
+    }
+
+    /// How long the outcome in a place took; where nobody asks for more, as long as the highest threshold that it reached.
+    fn duration_at(&self, place: usize) -> Duration {
+        match &self.places {
+            Places::Nanos(all) => Duration::from_nanos(all[place]),
+            Places::Reached(all) => self.measures.slow.highest_of(all[place].into()),
+        }
+    }
+
+    /// Whether what is kept is enough for `measures`.
+    fn knows(&self, measures: &Measures) -> bool {
+        let is_known = |threshold| self.measures.slow.iter().any(|known| known == threshold);
+        self.measures.latency || !measures.latency && measures.slow.iter().all(is_known)
     }
 
     fn clear(&mut self) {
-        self.nanos.clear();
-        self.spent = Spent::new(&self.measures);
+        *self = Timed::new(self.measures);
+    }
+}
+
+/// Puts something into a place, the next new one at most; returns what was there.
+fn replace<T>(all: &mut Vec<T>, place: usize, new: T) -> Option<T> {
+    match all.get_mut(place) {
+        Some(old) => Some(std::mem::replace(old, new)),
+        None => {
+            all.push(new);
+            None
+        }
     }
 }
 

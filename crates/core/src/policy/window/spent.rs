@@ -42,8 +42,8 @@ impl Spent {
     /// The same time, for other measures: `None` if they ask for what was not taken down.
     pub(super) fn measured_by(&self, measures: &Measures) -> Option<Spent> {
         let mut spent = Spent::new(measures);
-        let knows = |threshold: &Duration| self.slow.has(*threshold);
-        if (measures.latency && !self.latency) || !measures.slow.as_slice().iter().all(knows) {
+        let knows = |threshold: Duration| self.slow.has(threshold);
+        if (measures.latency && !self.latency) || !measures.slow.iter().all(knows) {
             return None;
         }
         if measures.latency {

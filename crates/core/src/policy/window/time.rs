@@ -18,7 +18,7 @@ pub struct TimeCounter {
     width: u64,
     /// The newest bucket seen, counted from the beginning of the clock.
     newest: u64,
-    buckets: [Outcomes; BUCKETS],
+    buckets: [Bucket; BUCKETS],
     sum: Outcomes,
     timed: Option<Box<Timed>>,
 }
@@ -27,6 +27,13 @@ pub struct TimeCounter {
 struct Outcomes {
     total: u64,
     failures: u64,
+}
+
+/// The outcomes of a sixtieth of the span; no more than four thousand million of them are counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    total: u32,
+    failures: u32,
 }
 
 /// The time spent, bucket by bucket, where durations are measured.
@@ -43,7 +50,7 @@ impl TimeCounter {
         TimeCounter {
             width: saturating_nanos(span).div_ceil(BUCKETS as u64).max(1),
             newest: 0,
-            buckets: [Outcomes::default(); BUCKETS],
+            buckets: [Bucket::default(); BUCKETS],
             sum: Outcomes::default(),
             timed: are_measured(&measures).then(|| Box::new(Timed::new(measures))),
         }
@@ -63,7 +70,7 @@ impl TimeCounter {
                 return TimeCounter::new(span, measures);
             }
             resized.advance(Moment::from_nanos(bucket.saturating_mul(self.width)));
-            resized.add(self.buckets[place], spent.flatten());
+            resized.add(self.buckets[place].outcomes(), spent.flatten());
         }
         resized.advance(now);
         resized
@@ -83,8 +90,7 @@ impl TimeCounter {
 
     fn add(&mut self, outcomes: Outcomes, spent: Option<Spent>) {
         let place = Self::place(self.newest);
-        self.buckets[place].merge(outcomes);
-        self.sum.merge(outcomes);
+        self.sum.add(self.buckets[place].take_in(outcomes));
         if let (Some(timed), Some(spent)) = (&mut self.timed, spent) {
             timed.buckets[place].merge(&spent);
             timed.sum.merge(&spent);
@@ -108,7 +114,7 @@ impl TimeCounter {
         let steps = bucket.saturating_sub(self.newest).min(BUCKETS as u64);
         for step in 1..=steps {
             let place = Self::place(self.newest.saturating_add(step));
-            let expired = std::mem::take(&mut self.buckets[place]);
+            let expired = std::mem::take(&mut self.buckets[place]).outcomes();
             self.sum.total -= expired.total;
             self.sum.failures -= expired.failures;
             if let Some(timed) = &mut self.timed {
@@ -123,9 +129,26 @@ impl TimeCounter {
 }
 
 impl Outcomes {
-    fn merge(&mut self, other: Outcomes) {
+    fn add(&mut self, other: Outcomes) {
         self.total += other.total;
         self.failures += other.failures;
+    }
+}
+
+impl Bucket {
+    fn outcomes(self) -> Outcomes {
+        Outcomes { total: self.total.into(), failures: self.failures.into() }
+    }
+
+    /// Counts outcomes; returns those that there was room for.
+    fn take_in(&mut self, more: Outcomes) -> Outcomes {
+        let taken = |count: &mut u32, more: u64| {
+            let before = *count;
+            *count = count.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+            u64::from(*count - before)
+        };
+        let total = taken(&mut self.total, more.total);
+        Outcomes { total, failures: taken(&mut self.failures, more.failures) }
     }
 }
 
@@ -171,7 +194,7 @@ impl Counter for TimeCounter {
 
     fn clear(&mut self, now: Moment) {
         self.advance(now);
-        self.buckets = [Outcomes::default(); BUCKETS];
+        self.buckets = [Bucket::default(); BUCKETS];
         self.sum = Outcomes::default();
         if let Some(timed) = &mut self.timed {
             **timed = Timed::new(timed.measures);
