@@ -62,14 +62,13 @@ const PARTS: &[Part] = &[
     },
     Part {
         name: "models",
-        help: "loom: every interleaving of the models, however many preemptions, up to 100 000 branches each",
+        help: "loom: the breaker with up to 3 preemptions, 4 in the smallest programs; its cells with any number",
         work: Work::Models {
             args: &["--target-dir=target/prove-loom", "--lib"],
             env: &[
                 ("RUSTFLAGS", "--cfg loom"),
-                ("LOOM_MAX_BRANCHES", "100000"),
-                // What loom says of each model stands with its name.
-                ("LOOM_LOG", "loom::model=info"),
+                ("FUSEBOARD_MODELS", "long"),
+                // What a model says stands with its name.
                 ("RUST_TEST_THREADS", "1"),
             ],
         },

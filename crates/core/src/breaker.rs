@@ -5,7 +5,7 @@
 //! and the listeners run outside the lock in any case.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::engine::{Admission, Refusal};
 use crate::error::Rejected;
@@ -14,6 +14,7 @@ use crate::names::CircuitId;
 use crate::outcome::{Failure, Outcome};
 use crate::rules::Rules;
 use crate::state::State;
+use crate::sync::Mutex;
 use crate::time::Moment;
 
 mod builder;
@@ -27,6 +28,9 @@ mod info;
 mod inner;
 mod light;
 mod mine;
+#[cfg(test)]
+#[cfg(loom)]
+mod model;
 mod rest;
 mod ticket;
 mod word;

@@ -1,7 +1,7 @@
 //! Puts a circuit breaker together.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::{CircuitBreaker, Common, Inner, Published, Shared};
 use crate::engine::Engine;
@@ -10,6 +10,7 @@ use crate::listener::Listener;
 use crate::names::CircuitId;
 use crate::random::Random;
 use crate::rules::Rules;
+use crate::sync::Mutex;
 use crate::time::Clock;
 
 /// Puts a [`CircuitBreaker`] together.

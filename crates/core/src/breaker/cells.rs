@@ -14,7 +14,8 @@ use super::Shared;
 use super::word::Word;
 use crate::sync::{AtomicU64, Ordering};
 
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod model;
 
 /// One thread's counts for one breaker, and what it has to know to go on counting. The counts only grow.

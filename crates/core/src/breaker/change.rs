@@ -1,10 +1,11 @@
 //! A change under the circuit's lock, and what follows from it: the word for who comes without the lock, and the news.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use super::Shared;
 use super::inner::Inner;
 use crate::listener::tell;
+use crate::sync::MutexGuard;
 use crate::time::{Moment, WallTime};
 
 impl Shared {

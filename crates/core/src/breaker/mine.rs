@@ -10,6 +10,7 @@ use crate::names::CircuitId;
 use crate::outcome::Outcome;
 use crate::policy::Seen;
 use crate::rules::Rules;
+use crate::sync::thread_local;
 
 /// The cells of one thread, by breaker.
 struct Mine {

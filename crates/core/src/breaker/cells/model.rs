@@ -1,189 +1,114 @@
-//! Loom models of the counting without a lock: every interleaving of the threads below, within loom's bounds.
-//!
-//! What holds in each: a success is added to the window of its own generation, once, or is stale; who takes the lock sees
-//! what its own thread, and whoever it heard from, counted before; nobody settles more than was admitted.
+//! Loom models of a breaker's lock-free parts by themselves, in two threads with a few steps each: small enough for the
+//! long size to run every interleaving, however many preemptions. The models of the breaker are in [`super::super::model`].
 
 use std::sync::Arc;
 
 use loom::sync::Mutex;
 use loom::thread;
 
+use super::super::model::{Preemptions, explore};
+use super::super::word::{Mode, Published};
 use super::{Cell, Cells};
 use crate::engine::Ease;
+use crate::machine::Cause;
 use crate::names::CircuitId;
 use crate::rules::Rules;
 use crate::time::Moment;
 
-use super::super::word::Published;
+const QUIET: Ease = Ease::Quiet { until: Moment::FAR };
 
-/// What a breaker does with cells and words, without the engine: a window is a number, a transition empties it.
+/// What a breaker does with cells and words, without the engine.
 struct Circuit {
     published: Published,
-    ledger: Mutex<Ledger>,
-}
-
-#[derive(Default)]
-struct Ledger {
-    cells: Cells,
-    generation: u64,
-    /// Successes added to the present window.
-    window: u64,
-    /// Successes added to any window.
-    absorbed: u64,
+    cells: Mutex<Cells>,
 }
 
 impl Circuit {
-    fn new(threads: &[Arc<Cell>]) -> Arc<Circuit> {
-        let mut ledger = Ledger::default();
+    fn new<const N: usize>(threads: [&Arc<Cell>; N]) -> Arc<Circuit> {
         let published = Published::new(CircuitId::next(), &Rules::default(), 0);
-        published.publish(0, Ease::Quiet { until: Moment::FAR }, |_| ());
-        threads.iter().for_each(|cell| ledger.cells.add(Arc::clone(cell), published.word()));
-        Arc::new(Circuit { published, ledger: Mutex::new(ledger) })
+        published.publish(0, QUIET, |_| ());
+        let mut cells = Cells::default();
+        threads.into_iter().for_each(|cell| cells.add(Arc::clone(cell), published.word()));
+        Arc::new(Circuit { published, cells: Mutex::new(cells) })
     }
 
-    /// One call that succeeds: `true` if it was counted without the lock.
-    fn succeed(&self, cell: &Cell) -> bool {
-        let word = self.published.word();
-        if !word.is_idle() {
-            return false;
-        }
-        cell.admit();
-        let quiet = self.published.word() == word;
-        if quiet {
-            cell.settle(word.generation());
-        }
-        quiet
-    }
-
-    /// Takes the lock and adds up; `moves_on` is a transition.
-    fn locked(&self, moves_on: bool) -> u64 {
-        let mut ledger = self.ledger.lock().unwrap();
-        let counted = ledger.cells.sum(ledger.generation);
+    /// Successes of generation 0, as they are seen under the lock.
+    fn counted(&self) -> u64 {
+        let counted = self.cells.lock().unwrap().sum(0);
         assert!(counted.settled <= counted.admitted, "who settled was admitted");
-        assert!(counted.current >= ledger.window, "a window only grows");
-        ledger.absorbed += counted.current - ledger.window;
-        ledger.window = counted.current;
-        let seen = ledger.window;
-        if moves_on {
-            ledger.generation += 1;
-            ledger.window = 0;
-            ledger.cells.next_generation();
-            let Ledger { cells, generation, .. } = &*ledger;
-            let quiet = Ease::Quiet { until: Moment::FAR };
-            self.published.publish(*generation, quiet, |word| cells.announce(word));
-        }
-        seen
+        counted.current
     }
 
-    /// Successes that came too late for any window.
-    fn stale(&self) -> u64 {
-        self.locked(false);
-        let ledger = self.ledger.lock().unwrap();
-        ledger.cells.sum(ledger.generation).settled - ledger.absorbed
+    fn move_on(&self) {
+        let mut cells = self.cells.lock().unwrap();
+        cells.next_generation();
+        self.published.publish(1, QUIET, |word| cells.announce(word));
     }
 }
 
-fn cells<const N: usize>() -> [Arc<Cell>; N] {
-    [(); N].map(|()| Arc::new(Cell::default()))
-}
+const PREEMPTIONS: Preemptions = Preemptions { small: Some(4), long: None };
 
-#[test]
-fn each_success_is_in_one_window_or_stale() {
-    loom::model(|| {
-        let [mine, theirs] = cells();
-        let circuit = Circuit::new(&[mine.clone(), theirs.clone()]);
-        let other = {
-            let (circuit, theirs) = (circuit.clone(), theirs.clone());
-            thread::spawn(move || (0..2).filter(|_| circuit.succeed(&theirs)).count() as u64)
-        };
-        circuit.locked(true);
-        let own = u64::from(circuit.succeed(&mine));
-        let settled = own + other.join().unwrap();
-        let stale = circuit.stale();
-        let absorbed = circuit.ledger.lock().unwrap().absorbed;
-        assert_eq!(absorbed + stale, settled);
-        assert!(absorbed >= own, "its own thread had made the transition: it cannot be late");
-    });
+fn succeed(cell: &Cell) {
+    cell.admit();
+    cell.settle(0);
 }
 
 #[test]
 fn a_thread_sees_its_own_successes_and_those_it_heard_of() {
-    loom::model(|| {
-        let [mine, theirs] = cells();
-        let circuit = Circuit::new(&[mine.clone(), theirs.clone()]);
-        let other = {
-            let (circuit, theirs) = (circuit.clone(), theirs.clone());
-            thread::spawn(move || circuit.succeed(&theirs))
-        };
-        assert!(circuit.succeed(&mine));
-        assert!(circuit.locked(false) >= 1, "its own");
-        assert!(other.join().unwrap());
-        assert_eq!(circuit.locked(false), 2, "its own, and the one that it waited for");
-    });
-}
-
-#[test]
-fn a_late_success_never_enters_a_newer_window() {
-    loom::model(|| {
-        let [theirs] = cells();
-        let circuit = Circuit::new(&[theirs.clone()]);
-        let other = {
-            let (circuit, theirs) = (circuit.clone(), theirs.clone());
-            thread::spawn(move || circuit.succeed(&theirs))
-        };
-        circuit.locked(true);
-        circuit.locked(true);
-        let settled = u64::from(other.join().unwrap());
-        circuit.locked(false);
-        let ledger = circuit.ledger.lock().unwrap();
-        let counted = ledger.cells.sum(ledger.generation);
-        assert!(counted.current <= settled);
-        assert!(ledger.absorbed <= settled);
+    explore(&PREEMPTIONS, || {
+        let [mine, theirs] = [(); 2].map(|()| Arc::new(Cell::default()));
+        let circuit = Circuit::new([&mine, &theirs]);
+        let other = thread::spawn(move || succeed(&theirs));
+        succeed(&mine);
+        assert!(circuit.counted() >= 1, "its own");
+        other.join().unwrap();
+        assert_eq!(circuit.counted(), 2, "its own, and the one that it waited for");
     });
 }
 
 #[test]
 fn who_sees_a_transition_settles_nothing_under_the_word_before_it() {
-    loom::model(|| {
-        let [mine] = cells();
-        let circuit = Circuit::new(&[mine.clone()]);
+    explore(&PREEMPTIONS, || {
+        let mine = Arc::new(Cell::default());
+        let circuit = Circuit::new([&mine]);
         let before = circuit.published.word();
         let other = {
             let circuit = circuit.clone();
-            thread::spawn(move || circuit.locked(true))
+            thread::spawn(move || circuit.move_on())
         };
         mine.admit();
         let seen = circuit.published.word() != before;
         let settled = mine.settle_under(before);
         assert!(!(seen && settled));
         other.join().unwrap();
-        let late = circuit.stale();
-        let absorbed = circuit.ledger.lock().unwrap().absorbed;
-        assert_eq!(absorbed + late, u64::from(settled), "in one window, or stale");
+        assert_eq!(circuit.counted(), u64::from(settled));
     });
 }
 
 #[test]
 fn the_times_are_those_of_their_word() {
-    use crate::machine::Cause;
-
     let times = |nanos| (Moment::from_nanos(nanos), Moment::from_nanos(nanos + 5));
-    let rejects = move |nanos| {
-        let (since, until) = times(nanos);
-        Ease::Rejects { since, until, cause: Cause::Tripped }
+    let publish = move |circuit: &Circuit, generation| {
+        let (since, until) = times(10 * generation);
+        let rejects = Ease::Rejects { since, until, cause: Cause::Tripped };
+        circuit.published.publish(generation, rejects, |_| ());
     };
-    loom::model(move || {
-        let circuit = Circuit::new(&[]);
-        circuit.published.publish(1, rejects(10), |_| ());
-        let other = {
+    explore(&PREEMPTIONS, move || {
+        let circuit = Circuit::new([]);
+        publish(&circuit, 1);
+        let reader = {
             let circuit = circuit.clone();
-            thread::spawn(move || circuit.published.publish(2, rejects(20), |_| ()))
+            thread::spawn(move || {
+                let word = circuit.published.word();
+                if word.mode() == Mode::Rejects
+                    && let Some(found) = circuit.published.times_of(word)
+                {
+                    assert_eq!(found, times(10 * word.generation()));
+                }
+            })
         };
-        let word = circuit.published.word();
-        if let Some(found) = circuit.published.times_of(word) {
-            assert_eq!(found, times(10 * word.generation()));
-        }
-        other.join().unwrap();
+        publish(&circuit, 2);
+        reader.join().unwrap();
         let word = circuit.published.word();
         assert_eq!(circuit.published.times_of(word), Some(times(20)));
     });
