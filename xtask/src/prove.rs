@@ -1,6 +1,7 @@
 //! `cargo xtask prove`: the long sizes of what `cargo xtask test` runs small, part by part, to the end, whatever fails.
 
 mod fuzz;
+mod mutants;
 
 use std::env;
 use std::path::Path;
@@ -33,6 +34,8 @@ enum Work {
         env: &'static [(&'static str, &'static str)],
     },
     Fuzz,
+    /// Takes hours, so it runs only where it is named.
+    Mutants,
 }
 
 const PARTS: &[Part] = &[
@@ -78,13 +81,18 @@ const PARTS: &[Part] = &[
         help: "every text form under libFuzzer, guided by coverage, for the minutes given",
         work: Work::Fuzz,
     },
+    Part {
+        name: "mutants",
+        help: "the core with one mistake at a time, some 2300 of them: the tests must notice each; hours, only if named",
+        work: Work::Mutants,
+    },
 ];
 
 /// What to prove, and for how long.
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
     minutes: u64,
-    /// Names of parts; empty for all.
+    /// Names of parts; empty for all that do not take hours.
     parts: Vec<String>,
 }
 
@@ -113,6 +121,7 @@ fn prove(root: &Path, options: &Options) -> ExitCode {
             Work::Tests { args, env } => outcome(part.name, tests(root, args, env).status()),
             Work::Models { args, env } => models(part.name, tests(root, args, env)),
             Work::Fuzz => fuzz::run(root, options.minutes),
+            Work::Mutants => mutants::run(root),
         };
         match result {
             Ok(()) => println!("[{}] holds, {}", part.name, minutes(started.elapsed())),
@@ -183,14 +192,15 @@ impl Options {
     }
 
     fn wants(&self, part: &Part) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|name| name == part.name)
+        let named = self.parts.iter().any(|name| name == part.name);
+        named || self.parts.is_empty() && !matches!(part.work, Work::Mutants)
     }
 }
 
 fn usage() -> String {
     let mut text = String::from(
         "usage: cargo xtask prove [--minutes N] [PART ..]\n\nRuns the long sizes of what `cargo xtask test` runs small: \
-         the parts named, or all.\n\n",
+         the parts named, or all but what takes hours.\n\n",
     );
     for Part { name, help, .. } in PARTS {
         text.push_str(&format!("  {name:<12} {help}\n"));
@@ -236,7 +246,8 @@ mod tests {
             parts.map(|part| part.name).collect::<Vec<_>>()
         };
         assert_eq!(wanted("fuzz models"), ["models", "fuzz"], "in their own order");
-        assert_eq!(wanted("--minutes 1").len(), PARTS.len());
+        assert_eq!(wanted("mutants"), ["mutants"]);
+        assert_eq!(wanted("--minutes 1").len(), PARTS.len() - 1, "all but what takes hours");
     }
 
     #[test]
