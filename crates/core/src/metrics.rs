@@ -71,6 +71,11 @@ impl Thresholds {
         self.iter().take(first).last().unwrap_or_default()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.nanos[0] == NONE
@@ -103,6 +108,13 @@ impl Tally {
     /// Zero for each of `thresholds`.
     pub fn new(thresholds: Thresholds) -> Self {
         Tally { thresholds, counts: [0; MAX_THRESHOLDS] }
+    }
+
+    /// So many calls for each of `thresholds`, in their order.
+    pub(crate) fn of(thresholds: Thresholds, calls: impl IntoIterator<Item = u64>) -> Self {
+        let mut tally = Tally::new(thresholds);
+        tally.counts.iter_mut().zip(calls).for_each(|(count, calls)| *count = calls);
+        tally
     }
 
     /// Calls that reached `threshold`; zero for one that nobody asked to be measured.
@@ -143,6 +155,13 @@ impl Tally {
     pub fn remove(&mut self, duration: Duration) {
         for count in &mut self.counts[..self.thresholds.reached(duration)] {
             *count -= 1;
+        }
+    }
+
+    /// Takes back another tally of the same thresholds.
+    pub(crate) fn take_back(&mut self, other: &Tally) {
+        for (count, less) in self.counts.iter_mut().zip(other.counts) {
+            *count -= less;
         }
     }
 

@@ -3,6 +3,8 @@
 
 #[path = "twin/engine.rs"]
 mod engine;
+#[path = "twin/forms.rs"]
+mod forms;
 #[path = "twin/judge.rs"]
 mod judge;
 #[path = "twin/orders.rs"]

@@ -11,6 +11,7 @@ use fuseboard_core::{
     CircuitBreaker, Failure, Info, Listener, Pin, Rejected, Rules, State, Ticket,
 };
 
+use crate::forms::{Form, call};
 use crate::words::{Answer, End, News, Order, Sight, When};
 
 /// Gives out the number that was set last, however often it is asked.
@@ -176,6 +177,24 @@ impl Subject {
         let answer = answer(&attempt);
         self.tickets.extend(attempt.ok().map(Some));
         answer
+    }
+
+    /// Makes calls; gives of each the rejection.
+    pub(crate) fn call(
+        &mut self,
+        form: Form,
+        end: End,
+        many: u8,
+        when: When,
+    ) -> Vec<Option<Answer>> {
+        self.prepare(when);
+        let one = |_| {
+            let rejected = call(&self.breaker, form, end).err();
+            // It has had a number, as if it had had a ticket.
+            self.tickets.extend(rejected.is_none().then_some(None));
+            rejected.map(|rejected| answer(&Err(rejected)))
+        };
+        (0..many).map(one).collect()
     }
 
     pub(crate) fn settle(&mut self, call: usize, end: End, when: When) {

@@ -3,6 +3,7 @@
 
 #[expect(dead_code, reason = "the threads' suite uses the rest")]
 mod engine;
+mod forms;
 mod judge;
 mod programs;
 mod run;

@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::forms::{FORMS, Form};
 use crate::words::{End, Order};
 
 /// Which of the calls in flight.
@@ -46,6 +47,8 @@ pub(crate) enum Far {
 pub(crate) enum Act {
     Acquire,
     Settle(Pick, End),
+    /// So many calls, one after another.
+    Calls(Form, End, u8),
     Command(Order),
     Advance(Far),
     /// The wall clock is set, in milliseconds since 1970.
@@ -110,6 +113,11 @@ fn fragment() -> impl Strategy<Value = Vec<Step>> {
         6 => (by(), end()).prop_map(|(far, end)| {
             vec![Act::Acquire, Act::Advance(far), Act::Settle(Pick::Newest, end)]
         }),
+        4 => (form(), end()).prop_map(|(form, end)| vec![Act::Calls(form, end, 1)]),
+        2 => (form(), 2..40u8).prop_map(|(form, many)| {
+            // A circuit that is called often and does well: threads count by themselves.
+            vec![Act::Calls(form, End::Success, many)]
+        }),
         5 => (pick(), end()).prop_map(|(pick, end)| vec![Act::Settle(pick, end)]),
         3 => by().prop_map(|far| vec![Act::Advance(far)]),
         6 => (point(), any::<bool>()).prop_map(|(far, attempt)| match attempt {
@@ -127,6 +135,10 @@ fn fragment() -> impl Strategy<Value = Vec<Step>> {
         let steps = acts.into_iter().zip(draws);
         steps.map(|(act, draw)| Step { act, draw }).collect()
     })
+}
+
+fn form() -> impl Strategy<Value = Form> {
+    select(FORMS.to_vec())
 }
 
 fn draw() -> impl Strategy<Value = f64> {

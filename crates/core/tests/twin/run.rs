@@ -5,6 +5,7 @@ use std::fmt::{Debug, Write};
 use fuseboard_core::{Rules, State};
 
 use crate::engine::Subject;
+use crate::forms::Form;
 use crate::programs::{Act, Far, Step};
 use crate::twin::Twin;
 use crate::words::{Answer, End, News, Order, Sight, When};
@@ -14,6 +15,7 @@ use crate::words::{Answer, End, News, Order, Sight, When};
 pub(crate) enum Fixed {
     Acquire,
     Settle(usize, End),
+    Calls(Form, End, u8),
     Command(Order),
     Advance(u64),
     Wall(i64),
@@ -27,6 +29,8 @@ pub(crate) enum Fixed {
 pub(crate) enum Given {
     Nothing,
     Answer(Answer),
+    /// Of each call, the rejection.
+    Called(Vec<Option<Answer>>),
     Sight(Box<Sight>),
     State(State),
 }
@@ -35,6 +39,7 @@ pub(crate) fn on_engine(subject: &mut Subject, step: Fixed, draw: f64) -> Given 
     let when = When { now: subject.now(), draw };
     match step {
         Fixed::Acquire => return Given::Answer(subject.acquire(when)),
+        Fixed::Calls(form, end, many) => return Given::Called(subject.call(form, end, many, when)),
         Fixed::Look => return Given::Sight(Box::new(subject.look(when))),
         Fixed::State => return Given::State(subject.state(when)),
         Fixed::Settle(call, end) => subject.settle(call, end, when),
@@ -49,6 +54,7 @@ pub(crate) fn on_engine(subject: &mut Subject, step: Fixed, draw: f64) -> Given 
 fn on_twin(twin: &mut Twin, step: Fixed, when: When) -> Given {
     match step {
         Fixed::Acquire => return Given::Answer(twin.acquire(when)),
+        Fixed::Calls(_, end, many) => return Given::Called(twin.call(end, many, when)),
         Fixed::Look => return Given::Sight(Box::new(twin.look(when))),
         Fixed::State => return Given::State(twin.look(when).state),
         Fixed::Settle(call, end) => twin.settle(call, end, when),
@@ -95,6 +101,7 @@ impl Pair {
             Act::Settle(pick, end) => {
                 Fixed::Settle(self.in_flight[pick.among(self.in_flight.len())?], end)
             }
+            Act::Calls(form, end, many) => Fixed::Calls(form, end, many),
             Act::Command(order) => Fixed::Command(order),
             Act::Advance(Far::By(duration)) => Fixed::Advance(duration.as_nanos() as u64),
             Act::Advance(Far::Point(nth, off)) => Fixed::Advance(self.way_to_point(nth, off)?),
@@ -139,6 +146,9 @@ impl Pair {
             (Fixed::Acquire, Given::Answer(Answer::Admitted { .. })) => {
                 self.in_flight.push(self.admitted);
                 self.admitted += 1;
+            }
+            (_, Given::Called(answers)) => {
+                self.admitted += answers.iter().filter(|answer| answer.is_none()).count();
             }
             (Fixed::Settle(call, _), _) => self.in_flight.retain(|other| *other != call),
             _ => {}

@@ -137,6 +137,18 @@ impl Twin {
         }
     }
 
+    /// Makes calls that end at once; gives of each the rejection.
+    pub(crate) fn call(&mut self, end: End, many: u8, when: When) -> Vec<Option<Answer>> {
+        let one = |_| match self.acquire(when) {
+            Answer::Admitted { .. } => {
+                self.settle(self.calls.len() - 1, end, when);
+                None
+            }
+            rejected @ Answer::Rejected { .. } => Some(rejected),
+        };
+        (0..many).map(one).collect()
+    }
+
     pub(crate) fn settle(&mut self, call: usize, end: End, when: When) {
         self.tick(when);
         assert!(!self.calls[call].ended, "a call ends once");

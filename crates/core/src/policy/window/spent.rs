@@ -19,6 +19,25 @@ impl Spent {
         Spent { latency: measures.latency, nanos: 0, slow: Tally::new(measures.slow) }
     }
 
+    /// So many nanoseconds, and for each threshold so many calls.
+    pub(super) fn of(
+        measures: &Measures,
+        nanos: u128,
+        slow: impl IntoIterator<Item = u64>,
+    ) -> Self {
+        let slow = Tally::of(measures.slow, slow);
+        Spent { latency: measures.latency, nanos, slow }
+    }
+
+    pub(super) fn nanos(&self) -> u128 {
+        self.nanos
+    }
+
+    /// The thresholds, ascending, with the calls that reached them.
+    pub(super) fn slow(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
+        self.slow.iter()
+    }
+
     pub(super) fn add(&mut self, duration: Duration) {
         if self.latency {
             self.nanos += duration.as_nanos();
@@ -37,6 +56,12 @@ impl Spent {
     pub(super) fn merge(&mut self, other: &Spent) {
         self.nanos += other.nanos;
         self.slow.merge(&other.slow);
+    }
+
+    /// Takes back what was merged.
+    pub(super) fn take_back(&mut self, other: &Spent) {
+        self.nanos -= other.nanos;
+        self.slow.take_back(&other.slow);
     }
 
     /// The same time, for other measures: `None` if they ask for what was not taken down.

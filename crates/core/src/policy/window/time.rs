@@ -36,11 +36,14 @@ struct Bucket {
     failures: u32,
 }
 
-/// The time spent, bucket by bucket, where durations are measured.
+/// The time spent, bucket by bucket, where durations are measured: no more of it than is asked for.
 #[derive(Debug)]
 struct Timed {
     measures: Measures,
-    buckets: [Spent; BUCKETS],
+    /// Nanoseconds in each bucket, where latency is asked for.
+    nanos: Vec<u64>,
+    /// Calls in each bucket that reached each of the thresholds for slow calls.
+    slow: Vec<u32>,
     sum: Spent,
 }
 
@@ -64,8 +67,7 @@ impl TimeCounter {
         let oldest = self.newest.saturating_sub(BUCKETS as u64 - 1);
         for bucket in oldest..=self.newest {
             let place = Self::place(bucket);
-            let spent =
-                self.timed.as_ref().map(|timed| timed.buckets[place].measured_by(&measures));
+            let spent = self.timed.as_ref().map(|timed| timed.spent(place).measured_by(&measures));
             if resized.timed.is_some() && !matches!(spent, Some(Some(_))) {
                 return TimeCounter::new(span, measures);
             }
@@ -92,8 +94,7 @@ impl TimeCounter {
         let place = Self::place(self.newest);
         self.sum.add(self.buckets[place].take_in(outcomes));
         if let (Some(timed), Some(spent)) = (&mut self.timed, spent) {
-            timed.buckets[place].merge(&spent);
-            timed.sum.merge(&spent);
+            timed.take_in(place, &spent);
         }
     }
 
@@ -118,13 +119,10 @@ impl TimeCounter {
             self.sum.total -= expired.total;
             self.sum.failures -= expired.failures;
             if let Some(timed) = &mut self.timed {
-                timed.buckets[place] = Spent::new(&timed.measures);
+                timed.forget(place);
             }
         }
         self.newest = self.newest.max(bucket);
-        if let Some(timed) = &mut self.timed {
-            timed.sum_up();
-        }
     }
 }
 
@@ -154,15 +152,43 @@ impl Bucket {
 
 impl Timed {
     fn new(measures: Measures) -> Self {
-        let none = Spent::new(&measures);
-        Timed { measures, buckets: [none; BUCKETS], sum: none }
+        let nanos = if measures.latency { vec![0; BUCKETS] } else { Vec::new() };
+        let slow = vec![0; BUCKETS * measures.slow.len()];
+        Timed { measures, nanos, slow, sum: Spent::new(&measures) }
     }
 
-    fn sum_up(&mut self) {
-        self.sum = Spent::new(&self.measures);
-        for bucket in &self.buckets {
-            self.sum.merge(bucket);
+    /// What a bucket holds.
+    fn spent(&self, place: usize) -> Spent {
+        let nanos = self.nanos.get(place).copied().unwrap_or_default();
+        Spent::of(&self.measures, nanos.into(), self.slow_at(place).iter().copied().map(u64::from))
+    }
+
+    fn slow_at(&self, place: usize) -> &[u32] {
+        let thresholds = self.measures.slow.len();
+        &self.slow[place * thresholds..(place + 1) * thresholds]
+    }
+
+    fn take_in(&mut self, place: usize, more: &Spent) {
+        let before = self.spent(place);
+        if let Some(nanos) = self.nanos.get_mut(place) {
+            *nanos = nanos.saturating_add(u64::try_from(more.nanos()).unwrap_or(u64::MAX));
         }
+        let first = place * self.measures.slow.len();
+        for (count, (_, calls)) in self.slow[first..].iter_mut().zip(more.slow()) {
+            *count = count.saturating_add(u32::try_from(calls).unwrap_or(u32::MAX));
+        }
+        // So much as there was room for, or what is forgotten later would be more than what was counted.
+        self.sum.take_back(&before);
+        self.sum.merge(&self.spent(place));
+    }
+
+    fn forget(&mut self, place: usize) {
+        self.sum.take_back(&self.spent(place));
+        if let Some(nanos) = self.nanos.get_mut(place) {
+            *nanos = 0;
+        }
+        let thresholds = self.measures.slow.len();
+        self.slow[place * thresholds..(place + 1) * thresholds].fill(0);
     }
 }
 
