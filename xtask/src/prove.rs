@@ -33,6 +33,8 @@ enum Work {
         args: &'static [&'static str],
         env: &'static [(&'static str, &'static str)],
     },
+    /// Tests without the fast path, each of them to its end.
+    Locked,
     Fuzz,
     /// Takes hours, so it runs only where it is named.
     Mutants,
@@ -54,6 +56,11 @@ const PARTS: &[Part] = &[
             args: &["--target-dir=target/prove", "--test=threads"],
             env: &[("FUSEBOARD_TWIN_CASES", "100")],
         },
+    },
+    Part {
+        name: "locked",
+        help: "the core's and the Tower layer's tests with every call under the lock: the fast path holds no rule",
+        work: Work::Locked,
     },
     Part {
         name: "round-trips",
@@ -120,6 +127,7 @@ fn prove(root: &Path, options: &Options) -> ExitCode {
         let result = match &part.work {
             Work::Tests { args, env } => outcome(part.name, tests(root, args, env).status()),
             Work::Models { args, env } => models(part.name, tests(root, args, env)),
+            Work::Locked => outcome(part.name, locked(root).status()),
             Work::Fuzz => fuzz::run(root, options.minutes),
             Work::Mutants => mutants::run(root),
         };
@@ -144,6 +152,15 @@ fn tests(root: &Path, args: &[&str], env: &[(&str, &str)]) -> Command {
     cargo.args(["test", "--locked", "--package=fuseboard-core"]).args(args);
     cargo.args(["--", "--nocapture"]);
     cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", "3").envs(env.iter().copied()).current_dir(root);
+    cargo
+}
+
+fn locked(root: &Path) -> Command {
+    let mut cargo = Command::new(tidy::cargo());
+    cargo.args(["test", "--locked", "--no-fail-fast", "--all-features", "--tests"]);
+    cargo.args(["--package=fuseboard-core", "--package=fuseboard-tower"]);
+    cargo.arg("--target-dir=target/prove-locked");
+    cargo.env("RUSTFLAGS", "--cfg fuseboard_locked").current_dir(root);
     cargo
 }
 

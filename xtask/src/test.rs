@@ -26,6 +26,11 @@ const STEPS: &[Step] = &[
         args: &["fmt", "--manifest-path=fuzz/Cargo.toml", "--check"],
         env: None,
     },
+    Step::Cargo {
+        name: "format of bench/",
+        args: &["fmt", "--manifest-path=bench/Cargo.toml", "--check"],
+        env: None,
+    },
     Step::Tidy,
     Step::Cargo {
         name: "clippy",
@@ -49,10 +54,15 @@ const STEPS: &[Step] = &[
         ],
         env: Some(("RUSTFLAGS", "--cfg loom")),
     },
-    // In the same folder as the tests, because it depends on much that was built for them.
+    // In the same folder as the tests, because these depend on much that was built for them.
     Step::Cargo {
         name: "fuzz targets",
         args: &["test", "--locked", "--manifest-path=fuzz/Cargo.toml", "--target-dir=target"],
+        env: None,
+    },
+    Step::Cargo {
+        name: "benchmarks",
+        args: &["test", "--locked", "--manifest-path=bench/Cargo.toml", "--target-dir=target"],
         env: None,
     },
 ];

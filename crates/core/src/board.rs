@@ -133,14 +133,31 @@ impl Board {
         family?.find_by_name(name)
     }
 
-    /// The breaker of that name; made with `rules` if there is none. One that was
+    /// The breaker of that name; made with `rules` (its own, or an [`Arc`] that circuits share) if there is none. One that was
     /// [reconfigured](CircuitBreaker::reconfigure) is found by its present rules, and by those that it was made with.
     ///
     /// # Errors
     ///
     /// [`BuildError::Conflict`] if there is one with other rules, and names the settings that differ;
     /// [`BuildError::Name`] if no circuit can have that name.
-    pub fn get_or_create(&self, name: &str, rules: Rules) -> Result<CircuitBreaker, BuildError> {
+    ///
+    /// ```
+    /// use fuseboard_core::{Board, Rules};
+    /// use std::sync::Arc;
+    ///
+    /// let board = Board::new();
+    /// let shared = Arc::new(Rules::builder().slots(1).build()?);
+    /// for name in ["payments", "orders"] {
+    ///     board.get_or_create(name, Arc::clone(&shared))?; // one set of rules in memory, not two
+    /// }
+    /// # Ok::<(), fuseboard_core::BuildError>(())
+    /// ```
+    pub fn get_or_create(
+        &self,
+        name: &str,
+        rules: impl Into<Arc<Rules>>,
+    ) -> Result<CircuitBreaker, BuildError> {
+        let rules = rules.into();
         let mut circuits = self.write();
         if let Some(Single { breaker, made_with }) = circuits.breakers.get(name) {
             return match differing(&breaker.rules(), made_with, &rules) {
@@ -178,12 +195,13 @@ impl Board {
     pub fn keyed<K>(
         &self,
         name: &str,
-        rules: Rules,
+        rules: impl Into<Arc<Rules>>,
         limits: KeyedLimits,
     ) -> Result<Keyed<K>, BuildError>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
     {
+        let rules = rules.into();
         let mut circuits = self.write();
         if let Some(Family { circuits: listed, made_with }) = circuits.keyed.get(name) {
             let mut all_differing = listed.differing(KeyType::of::<K>(), limits);
@@ -202,6 +220,29 @@ impl Board {
         let family = Family { circuits: Arc::new(keyed.clone()), made_with: keyed.rules() };
         circuits.keyed.insert(name.to_owned(), family);
         Ok(keyed)
+    }
+
+    /// Takes the breaker of that name off the board, without any transition. `None` if there is none; keyed circuits stay.
+    ///
+    /// Whoever has a clone keeps it, and calls on their way end as they would have; the next one to ask the board for the name
+    /// gets a new circuit.
+    ///
+    /// ```
+    /// use fuseboard_core::{Board, Rules};
+    ///
+    /// let board = Board::new();
+    /// board.get_or_create("payments", Rules::default())?;
+    /// assert!(board.remove("payments").is_some());
+    /// assert!(board.get("payments").is_none());
+    /// # Ok::<(), fuseboard_core::BuildError>(())
+    /// ```
+    pub fn remove(&self, name: &str) -> Option<CircuitBreaker> {
+        self.write().breakers.remove(name).map(|single| single.breaker)
+    }
+
+    /// The clock of its breakers.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.shared.common.clock)
     }
 
     /// Every breaker, by name. Keyed circuits are not among them: see [`all_keyed`](Self::all_keyed).
@@ -242,8 +283,11 @@ impl Board {
         self.shared.circuits.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn make(&self, name: &str, rules: Rules) -> Result<(CircuitBreaker, Arc<Rules>), BuildError> {
-        let rules = Arc::new(rules);
+    fn make(
+        &self,
+        name: &str,
+        rules: Arc<Rules>,
+    ) -> Result<(CircuitBreaker, Arc<Rules>), BuildError> {
         let builder = CircuitBreaker::builder(name).rules(Arc::clone(&rules));
         Ok((builder.common(Arc::clone(&self.shared.common)).build()?, rules))
     }

@@ -35,7 +35,7 @@ mod rest;
 mod ticket;
 mod word;
 
-pub use builder::Builder;
+pub use builder::CircuitBreakerBuilder;
 pub(crate) use common::Common;
 pub use guard::Guard;
 pub use info::{Info, LastError, PinInfo, Totals};
@@ -91,8 +91,8 @@ impl fmt::Debug for CircuitBreaker {
 
 impl CircuitBreaker {
     /// Starts a breaker for the circuit `name` with the [default rules](Rules).
-    pub fn builder(name: impl Into<String>) -> Builder {
-        Builder::new(name.into())
+    pub fn builder(name: impl Into<String>) -> CircuitBreakerBuilder {
+        CircuitBreakerBuilder::new(name.into())
     }
 
     /// The circuit's name.
@@ -191,7 +191,11 @@ impl CircuitBreaker {
     #[inline]
     pub fn peek(&self) -> Option<Rejected> {
         let word = self.shared.published.word();
-        word.is_rejecting().then(|| self.shared.rejection(word)).flatten()
+        match word.mode() {
+            Mode::Idle | Mode::Quiet | Mode::Admits => None,
+            Mode::Rejects => self.shared.rejection(word).or_else(|| self.shared.peek_locked()),
+            Mode::Locked => self.shared.peek_locked(),
+        }
     }
 
     /// Pins `forced_open`: no call goes through until the pin ends.
@@ -295,6 +299,15 @@ impl Shared {
         let cause = word.cause();
         let state = if cause == Cause::Pinned { State::ForcedOpen } else { State::Open };
         Some(self.rejected(Refusal { retry_after, cause }, state))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn peek_locked(&self) -> Option<Rejected> {
+        let now = self.common.clock.now();
+        let inner = self.lock();
+        let refusal = inner.engine.certain_refusal(now)?;
+        Some(self.rejected(refusal, inner.engine.circuit().state()))
     }
 
     #[cold]

@@ -252,6 +252,10 @@ impl Engine {
     /// What may happen without anybody asking the engine, until the next event that it is told of.
     #[inline]
     pub fn ease(&self) -> Ease {
+        // Shows that no rule depends on it: whoever counts asks for everything then, and all comes to the same.
+        if cfg!(fuseboard_locked) {
+            return Ease::Locked;
+        }
         let measures = self.rules.measures();
         match self.circuit.state() {
             State::Closed if !measures.hanging.is_empty() => Ease::Locked,
@@ -266,21 +270,35 @@ impl Engine {
     }
 
     fn rejects(&self) -> Ease {
-        let (until, cause) = match (self.circuit.deadline(), self.circuit.pin()) {
-            (_, Some(pin)) => (pin.until(), Cause::Pinned),
-            (Some(deadline), None) => {
-                let cause = self.circuit.trip().map_or(Cause::Tripped, |trip| trip.cause);
-                (deadline.not_before(), cause)
-            }
-            (None, None) => return Ease::Locked,
-        };
-        match until {
+        match self.refuses() {
             // A time that comes is not one that never comes, not even the last of all.
-            Some(Moment::FAR) => Ease::Locked,
-            until => {
+            None | Some((Some(Moment::FAR), _)) => Ease::Locked,
+            Some((until, cause)) => {
                 let until = until.unwrap_or(Moment::FAR);
                 Ease::Rejects { since: self.circuit.since(), until, cause }
             }
+        }
+    }
+
+    /// Until when every attempt is rejected, where that is known, and why; `None` in a state that lets some through.
+    fn refuses(&self) -> Option<(Option<Moment>, Cause)> {
+        match (self.circuit.state(), self.circuit.deadline(), self.circuit.pin()) {
+            (State::ForcedOpen, _, Some(pin)) => Some((pin.until(), Cause::Pinned)),
+            (State::Open, Some(deadline), _) => {
+                let cause = self.circuit.trip().map_or(Cause::Tripped, |trip| trip.cause);
+                Some((deadline.not_before(), cause))
+            }
+            _ => None,
+        }
+    }
+
+    /// What an attempt at `now` would be told, if it is certain to be rejected. Nothing changes.
+    pub(crate) fn certain_refusal(&self, now: Moment) -> Option<Refusal> {
+        let (until, cause) = self.refuses()?;
+        let now = now.max(self.latest);
+        match until {
+            Some(until) if until <= now => None,
+            until => Some(Refusal { retry_after: until.map(|until| until.since(now)), cause }),
         }
     }
 

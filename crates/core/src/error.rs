@@ -53,6 +53,22 @@ impl From<Rejected> for io::Error {
 }
 
 /// Why a protected call gave no value.
+///
+/// A rejected one says only that the call was not made; why is its [`source`](std::error::Error::source), so that whoever prints
+/// the chain (`{:#}` of `anyhow`) reads it once. A failed one reads as the call's own error.
+///
+/// ```
+/// use fuseboard_core::{CallError, CircuitBreaker, Pin};
+/// use std::error::Error;
+///
+/// let breaker = CircuitBreaker::builder("payments").build()?;
+/// breaker.force_open(Pin::by("ops"));
+/// let error = breaker.call(|| "42".parse::<u32>()).unwrap_err();
+/// let why = error.source().map(ToString::to_string);
+/// assert_eq!(error.to_string(), "the call was not made");
+/// assert_eq!(why.as_deref(), Some("circuit `payments` is forced_open (pinned)"));
+/// # Ok::<(), fuseboard_core::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallError<E> {
     /// The call was not made.
@@ -82,7 +98,7 @@ impl<E> CallError<E> {
 impl<E: fmt::Display> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CallError::Rejected(rejected) => rejected.fmt(f),
+            CallError::Rejected(_) => f.write_str("the call was not made"),
             CallError::Failed(error) => error.fmt(f),
         }
     }

@@ -104,8 +104,8 @@ impl<K> fmt::Debug for Keyed<K> {
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static> Keyed<K> {
     /// Starts the circuits of the parent `name`, with the [default rules](Rules) and [limits](KeyedLimits).
-    pub fn builder(name: &str) -> KeyedBuilder<K> {
-        KeyedBuilder::new(name)
+    pub fn builder(name: impl Into<String>) -> KeyedBuilder<K> {
+        KeyedBuilder::new(&name.into())
     }
 
     fn new(family: Family, limits: KeyedLimits, overflow: CircuitBreaker) -> Self {
@@ -148,14 +148,22 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Keyed<K> {
     /// The key's circuit is not forgotten as long as anybody has this breaker or a ticket of it, so keep neither for longer
     /// than a call, or all places are taken. Asking counts as use.
     ///
+    /// All that has no method here is done with this breaker, a guard for example, which borrows it:
+    ///
     /// ```
     /// use fuseboard_core::{Keyed, Pin};
     ///
+    /// fn port(ports: &Keyed<u16>, key: u16, answer: &str) -> Result<u32, Box<dyn std::error::Error>> {
+    ///     let breaker = ports.get(&key); // a binding of its own: the guard must not outlive it
+    ///     let mut guard = breaker.enter()?;
+    ///     Ok(guard.check(answer.parse())?)
+    /// }
+    ///
     /// let ports = Keyed::<u16>::builder("ports").build()?;
     /// ports.get(&8080).force_open(Pin::by("ops"));
-    /// assert!(ports.try_acquire(&8080).is_err());
-    /// assert!(ports.try_acquire(&8081).is_ok());
-    /// # Ok::<(), fuseboard_core::BuildError>(())
+    /// assert!(port(&ports, 8080, "1").is_err());
+    /// assert_eq!(port(&ports, 8081, "1")?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn get<Q: KeyOf<K> + ?Sized>(&self, key: &Q) -> CircuitBreaker {
         let hash = self.shared.secret.of(key);
@@ -178,7 +186,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Keyed<K> {
         shared.shards.iter().find_map(|shard| lock(shard).find_by_name(name))
     }
 
-    /// As [`CircuitBreaker::call`], with the circuit of `key`.
+    /// As [`CircuitBreaker::call`], with the circuit of `key`. For a guard, a judge or a fallback: [`get`](Self::get).
     ///
     /// # Errors
     ///

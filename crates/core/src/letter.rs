@@ -15,6 +15,7 @@
 //! | replaying | settled: never | requires_review |
 //! | replaying | handed back | pending, due now, no attempt counted |
 //! | requires_review | requeue | pending, due now, attempts and crashes cleared |
+//! | pending | hasten | pending, due now |
 //! | pending | set aside | requires_review |
 //! | pending, requires_review | discard | discarded |
 //! | pending | tick, past its expiry | expired |
@@ -162,6 +163,8 @@ pub enum Event {
     OwnerStarted,
     /// An operator sends it back into the queue.
     Requeue,
+    /// An operator does not want to wait until it is due.
+    Hasten,
     /// An operator takes it out of the queue to look at it.
     SetAside,
     /// An operator gives it up.

@@ -31,7 +31,8 @@ mod sync;
 
 pub use board::{Board, BoardBuilder};
 pub use breaker::{
-    Builder, CircuitBreaker, Guard, Info, LastError, LightTicket, PinInfo, Ticket, Totals,
+    CircuitBreaker, CircuitBreakerBuilder, Guard, Info, LastError, LightTicket, PinInfo, Ticket,
+    Totals,
 };
 pub use error::{BuildError, CallError, InvalidName, Rejected};
 pub use keyed::{KeyOf, Keyed, KeyedBuilder, KeyedInfo, KeyedLimits};

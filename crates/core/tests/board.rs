@@ -129,6 +129,19 @@ fn every_circuit_is_listed_with_its_state_and_reset_with_the_others() {
 }
 
 #[test]
+fn a_circuit_that_was_removed_begins_anew_and_its_holders_keep_the_old_one() {
+    let board = Board::new();
+    let old = board.get_or_create("payments", built()).unwrap();
+    trip(&old);
+    assert_eq!(board.remove("payments").map(|removed| removed.id()), Some(old.id()));
+    assert!(board.remove("payments").is_none() && board.all().is_empty());
+    let other_rules = rules().slots(9).build().unwrap();
+    let new = board.get_or_create("payments", other_rules).unwrap();
+    assert_ne!(new.id(), old.id());
+    assert_eq!((old.state(), new.state()), (State::Open, State::Closed));
+}
+
+#[test]
 fn names_that_no_circuit_can_have_are_refused_with_what_would_be_right() {
     let (longest, too_long) = ("ä".repeat(200), "ä".repeat(201));
     let possible = ["p", "payments", "payments@eu-1", "GET /v1/orders", "zahlung/ä", &longest];

@@ -1,6 +1,7 @@
 //! Protected calls: what is returned, and what is counted.
 #![cfg(test)]
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::future::poll_fn;
 use std::io;
@@ -346,6 +347,8 @@ fn the_last_error_is_kept_in_words() {
     assert_eq!(told("refused"), "refused");
     assert_eq!(told(String::from("refused")), "refused");
     assert_eq!(told(io::Error::other("refused")), "refused");
+    assert_eq!(told(Cow::Borrowed("refused")), "refused");
     assert_eq!(told::<Boxed>("refused".into()), "refused");
-    assert!(told(Nameless).ends_with("Nameless"));
+    assert_eq!(told::<Box<dyn Error>>("refused".into()), "refused");
+    assert!(told(Nameless).ends_with("Nameless"), "of any other type the name of the type");
 }

@@ -52,7 +52,7 @@ fn letter_in(status: Status) -> Life {
 }
 
 /// Every event, each in the forms that make a difference.
-const EVENTS: [&str; 20] = [
+const EVENTS: [&str; 21] = [
     "claim",
     "claim_early",
     "claim_after_expiry",
@@ -67,6 +67,7 @@ const EVENTS: [&str; 20] = [
     "handed_back_with_old_fence",
     "owner_started",
     "requeue",
+    "hasten",
     "set_aside",
     "discard",
     "tick",
@@ -101,6 +102,7 @@ fn event(name: &str, life: Life) -> (Life, Event, WallTime) {
         "handed_back_with_old_fence" => (life, old(handed_back), START),
         "owner_started" => (life, Event::OwnerStarted, START),
         "requeue" => (life, Event::Requeue, START),
+        "hasten" => (life, Event::Hasten, START),
         "set_aside" => (life, Event::SetAside, START),
         "discard" => (life, Event::Discard, START),
         "tick" => (life, Event::Tick, START),
@@ -117,6 +119,7 @@ pending          claim                        replaying        1  0  0
 pending          claim_after_expiry           expired          0  0  0
 pending          claim_after_lease            replaying        1  0  0
 pending          claim_after_lease_and_expiry expired          0  0  0
+pending          hasten                       pending          1  0  0
 pending          set_aside                    requires_review  1  0  0
 pending          discard                      discarded        1  0  0
 pending          tick_after_expiry            expired          0  0  0
@@ -318,6 +321,17 @@ fn a_person_looks_at_the_letter_that_killed_its_workers_even_past_its_expiry() {
         let killer = Life { crashes: 4, expires_at: Some(START), ..letter_in(Status::Replaying) };
         let life = must(&killer, event, START + LEASE, &rules);
         assert_eq!((life.status, life.crashes), (Status::RequiresReview, 5), "{event:?}");
+    }
+}
+
+#[test]
+fn a_hastened_letter_is_due_at_once_with_the_attempts_that_it_had_and_never_later_than_it_was() {
+    for (due, now, after) in [(9000, 2000, 2000), (2000, 2000, 2000), (1500, 2000, 1500)] {
+        let waiting =
+            Life { attempts: 2, crashes: 1, not_before: at(due), ..Life::captured(START) };
+        let hastened = must(&waiting, Event::Hasten, at(now), &Rules::default());
+        assert_eq!((hastened.attempts, hastened.crashes), (2, 1));
+        assert_eq!((hastened.status, hastened.not_before), (Status::Pending, at(after)));
     }
 }
 

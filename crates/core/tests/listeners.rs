@@ -9,14 +9,15 @@ use std::time::Duration;
 use fuseboard_core::policy::{Retry, failure_streak};
 use fuseboard_core::time::ManualClock;
 use fuseboard_core::{
-    Builder, Cause, CircuitBreaker, Listener, Outcome, Pin, Rules, State, Ticket, Transition,
+    Cause, CircuitBreaker, CircuitBreakerBuilder, Listener, Outcome, Pin, Rules, State, Ticket,
+    Transition,
 };
 
 const THREADS: usize = 8;
 
 type Log<T> = Arc<Mutex<Vec<T>>>;
 
-fn builder(clock: &Arc<ManualClock>) -> Builder {
+fn builder(clock: &Arc<ManualClock>) -> CircuitBreakerBuilder {
     let retry = Retry::cooldown(Duration::from_secs(10));
     let rules = Rules::builder().tripper(failure_streak(1)).retry(retry).build().unwrap();
     CircuitBreaker::builder("payments").rules(rules).clock(clock.clone())
@@ -49,7 +50,7 @@ fn at_once(work: impl Fn(usize) + Sync) {
 #[test]
 fn listeners_are_told_in_the_order_in_which_they_were_added() {
     let log = Log::default();
-    let adding = |builder: Builder, name: &'static str| {
+    let adding = |builder: CircuitBreakerBuilder, name: &'static str| {
         let log: Log<String> = Arc::clone(&log);
         builder.listener(move |circuit: &str, transition: &Transition| {
             log.lock().unwrap().push(format!("{name}: {circuit} {}", transition.to));

@@ -258,7 +258,7 @@ fn a_call_error_converts_and_tells_which_it_is() {
     let (_breaker, rejected) = rejection();
     let not_made: CallError<io::Error> = rejected.into();
     assert_eq!(not_made.rejected(), Some(&rejected));
-    assert_eq!(not_made.to_string(), rejected.to_string());
+    assert_eq!(not_made.to_string(), "the call was not made");
     assert_eq!(not_made.source().unwrap().downcast_ref(), Some(&rejected));
     assert!(not_made.into_failed().is_none());
 
@@ -269,6 +269,25 @@ fn a_call_error_converts_and_tells_which_it_is() {
 
     let question_mark = || -> Result<(), CallError<io::Error>> { Ok(Err(rejected)?) };
     assert!(matches!(question_mark(), Err(CallError::Rejected(found)) if found == rejected));
+}
+
+/// An error and what it stems from, as those who print chains do it.
+fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
+    std::iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string).collect()
+}
+
+#[test]
+fn who_prints_the_chain_of_a_call_error_reads_nothing_twice() {
+    let (_breaker, rejected) = rejection();
+    let not_made: CallError<io::Error> = rejected.into();
+    let why = "circuit `payments` is open (tripped); try again in 10s";
+    assert_eq!(chain(&not_made), ["the call was not made", why]);
+
+    let twice: CallError<CallError<io::Error>> = CallError::Failed(not_made);
+    assert_eq!(chain(&twice), ["the call was not made", why]);
+
+    let made = CallError::Failed(Unavailable(rejected));
+    assert_eq!(chain(&made), ["unavailable", why]);
 }
 
 /// Whether one call was ignored and none failed.

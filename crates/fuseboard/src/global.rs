@@ -32,6 +32,25 @@ pub fn board() -> &'static Board {
 /// # Ok::<(), global::AlreadyInstalled>(())
 /// ```
 ///
+/// # At the end
+///
+/// This board is never dropped, so neither are its listeners: what waits for [`Elsewhere`](crate::Elsewhere) or for a webhook when
+/// `main` returns, or when somebody calls [`std::process::exit`], is lost. Keep the listener, and flush it:
+///
+/// ```
+/// use fuseboard::{Board, Elsewhere, Listener, Pin, Rules, Transition, global};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let report = |circuit: &str, transition: &Transition| println!("{circuit} is {}", transition.to);
+/// let reports = Arc::new(Elsewhere::new(report, 1000)?);
+/// let listener: Arc<dyn Listener> = reports.clone();
+/// global::install(Board::builder().shared_listener(listener).build())?;
+///
+/// global::board().get_or_create("payments", Rules::default())?.force_open(Pin::by("ops"));
+/// assert!(reports.flush(Duration::from_secs(5)), "told before the program ends");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`AlreadyInstalled`] if the process has one: because one was installed, or because someone asked for it and was given

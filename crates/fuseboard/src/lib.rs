@@ -45,7 +45,7 @@
 //! |---|---|
 //! | a closure, blocking or async | [`CircuitBreaker::call`], [`CircuitBreaker::call_async`] |
 //! | a function or method | `#[circuit_breaker("payments")]` |
-//! | blocking, and fits into no closure | a [`Guard`], from [`CircuitBreaker::enter`] |
+//! | blocking, and fits into no closure | a [`Guard`], from [`CircuitBreaker::enter`], which [checks](Guard::check) each result |
 //! | a call that begins here and ends elsewhere | a [`Ticket`], from [`CircuitBreaker::try_acquire`] |
 //! | a Tower service, a response body, a stream | `fuseboard::tower` |
 //! | calls to many hosts, shards or tenants | [`Keyed`] |
@@ -86,6 +86,11 @@ pub mod listeners;
 pub mod marked;
 
 pub use listeners::Elsewhere;
+
+/// The README's examples, which run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
 
 #[cfg(feature = "tower")]
 pub use fuseboard_tower as tower;

@@ -8,12 +8,16 @@
 //! |---|---|---|---|
 //! | `Elsewhere` | | copies the news into a bounded queue | the listener it wraps, on a thread of its own |
 //! | `TracingEvents` | `tracing` | emits one event, so your subscriber runs there | |
-//! | `MetricsRecorder` | `metrics` | counts the transition | `publish` reads the board, on the thread that calls it |
-//! | `OtelMeter` | `opentelemetry` | counts the transition | callbacks read the board, on the reader's thread |
+//! | `MetricsReporter` | `metrics` | counts the transition | `publish` reads the board, on the thread that calls it |
+//! | `OtelReporter` | `opentelemetry` | counts the transition | callbacks read the board, on the reader's thread |
 //! | `Webhook` | `webhook` | copies the news into a bounded queue | HTTP, waiting and retries, on a thread of its own |
 //! | `Broadcast` | `broadcast` | puts the news into a ring and wakes subscribers | subscribers, where they like |
 //!
 //! No feature is on by default. Whatever panics in one of them is contained by the breaker, as for any listener.
+//!
+//! What waits on a thread of its own is lost when the program ends, unless somebody waits for it: dropping does, for 5 s at
+//! most, but statics, as the [board of the process](crate::global::install), are never dropped. `Elsewhere` and `Webhook` have a
+//! `flush` for the end of `main`.
 //!
 //! ```
 //! use fuseboard::{Board, Elsewhere, Rules, Transition};
@@ -24,17 +28,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod capacity;
 mod elsewhere;
 mod news;
 
 #[cfg(feature = "broadcast")]
 mod broadcast;
 #[cfg(feature = "metrics")]
-mod metrics_recorder;
+mod metrics_reporter;
 #[cfg(any(feature = "metrics", feature = "opentelemetry"))]
 mod names;
 #[cfg(feature = "opentelemetry")]
-mod otel_meter;
+mod otel_reporter;
 #[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "webhook"))]
 mod parent;
 #[cfg(any(feature = "metrics", feature = "opentelemetry"))]
@@ -45,17 +50,16 @@ mod stays;
 mod tracing_events;
 #[cfg(feature = "webhook")]
 mod webhook;
-#[cfg(any(feature = "tracing", feature = "webhook"))]
-mod why;
 
 #[cfg(feature = "broadcast")]
 pub use broadcast::{Broadcast, NewsStream, RecvError, Subscription};
+pub use capacity::InvalidCapacity;
 pub use elsewhere::Elsewhere;
 #[cfg(feature = "metrics")]
-pub use metrics_recorder::MetricsRecorder;
+pub use metrics_reporter::MetricsReporter;
 pub use news::{News, What};
 #[cfg(feature = "opentelemetry")]
-pub use otel_meter::OtelMeter;
+pub use otel_reporter::OtelReporter;
 #[cfg(feature = "tracing")]
 pub use tracing_events::TracingEvents;
 #[cfg(feature = "webhook")]

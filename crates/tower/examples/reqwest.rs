@@ -78,9 +78,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let error = get(&one, "/good").await.expect_err("the circuit is open");
-    println!("{error}");
     let rejected = error.downcast_ref::<CallError<reqwest::Error>>().and_then(CallError::rejected);
-    let wait = rejected.and_then(|rejected| rejected.retry_after).ok_or("not rejected")?;
+    let rejected = rejected.ok_or("not rejected")?;
+    println!("{error}: {rejected}");
+    let wait = rejected.retry_after.ok_or("it does not say when")?;
     assert_eq!(get(&other, "/good").await?, "all of it");
 
     tokio::time::sleep(wait).await; // waits for: the time that the rejection named

@@ -173,6 +173,22 @@ mod tests {
     }
 
     #[test]
+    fn the_edges_are_those_that_architecture_names() {
+        let page = include_str!("../../../ARCHITECTURE.md");
+        let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        for Edges { folder, may_use, optional } in EDGES {
+            let uses = if may_use.is_empty() { "nothing".to_owned() } else { may_use.join(", ") };
+            let behind = match optional {
+                [] => String::new(),
+                optional => format!(" (behind a feature {})", optional.join(", ")),
+            };
+            let edge = format!("{folder}→{uses}{behind}");
+            let found = [";", "."].iter().any(|end| page.contains(&format!(" {edge}{end}")));
+            assert!(found, "ARCHITECTURE.md does not name `{edge}`");
+        }
+    }
+
+    #[test]
     fn core_uses_at_most_six_crates_from_outside() {
         let external = |count: usize| -> Vec<Value> {
             (0..count).map(|index| json!({ "name": format!("crate-{index}") })).collect()

@@ -24,21 +24,21 @@ use crate::time::Clock;
 /// let breaker = CircuitBreaker::builder("payments").rules(rules).clock(clock).build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Builder {
+pub struct CircuitBreakerBuilder {
     name: String,
     rules: Arc<Rules>,
     common: Arc<Common>,
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for CircuitBreakerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("CircuitBreakerBuilder").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-impl Builder {
+impl CircuitBreakerBuilder {
     pub(super) fn new(name: String) -> Self {
-        Builder { name, rules: Arc::default(), common: Arc::default() }
+        CircuitBreakerBuilder { name, rules: Arc::default(), common: Arc::default() }
     }
 
     /// Uses what other breakers use, too.
@@ -88,7 +88,7 @@ impl Builder {
     /// [`BuildError::Name`] if no circuit can have that name.
     pub fn build(self) -> Result<CircuitBreaker, BuildError> {
         InvalidName::check(&self.name)?;
-        let Builder { name, rules, common } = self;
+        let CircuitBreakerBuilder { name, rules, common } = self;
         let published = Published::new(CircuitId::next(), &rules, common.lag);
         let inner = Mutex::new(Inner::new(Engine::new(rules, common.clock.now())));
         let shared = Shared { published, common, name: name.into(), inner };

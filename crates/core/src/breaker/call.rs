@@ -1,13 +1,14 @@
 //! Protected calls, blocking and async, with or without a fallback.
 
 use std::any::{Any, type_name};
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use super::cells::Cell;
-use super::mine::{with_first, with_mine};
+use super::mine::{searched, with_first, with_mine};
 use super::ticket::Admitted;
 use super::word::Word;
 use super::{CircuitBreaker, Shared};
@@ -36,6 +37,10 @@ impl CircuitBreaker {
     /// Errors and results are judged by the circuit's trackers. Unless they say otherwise every error is a failure, but a
     /// rejection by an inner breaker is ignored: as a [`Rejected`], as a [`CallError`] that `call`, `call_async` or `?`
     /// made, or as the source of a boxed error. A panic is a failure.
+    ///
+    /// Trackers look at types, so both must be `'static`. For results and errors that borrow, or to say for one call what
+    /// counts, there is [`call_judged_by`](Self::call_judged_by). Of an error of a type of your own the circuit
+    /// [remembers](crate::LastError) no more than the name of the type; `call_judged_by` can give its text, too.
     ///
     /// # Errors
     ///
@@ -73,9 +78,26 @@ impl CircuitBreaker {
             return Err(CallError::Rejected(rejected));
         }
         match work {
+            Some(work) if word.is_idle() => self.make_elsewhere(work, word),
             Some(work) if word.is_quiet() => self.make_quietly(work, word),
             Some(work) => self.make_asked(work),
             None => unreachable!("a call that was made has a result"),
+        }
+    }
+
+    /// Makes a call of a circuit that is at ease or quiet, and whose cell is not in the first place that it might be in.
+    #[inline(never)]
+    fn make_elsewhere<T, E>(
+        &self,
+        work: Work<impl FnOnce() -> Result<T, E>, impl FnOnce(Result<&T, &E>) -> Judged>,
+        word: Word,
+    ) -> Result<T, CallError<E>> {
+        match searched(self.shared.number()) {
+            Some(place) => {
+                let started = self.shared.started();
+                self.make_at_ease(work, word, started, place.cell()).map_err(CallError::Failed)
+            }
+            None => self.make_asked(work),
         }
     }
 
@@ -95,7 +117,7 @@ impl CircuitBreaker {
             return result.map_err(CallError::Failed);
         }
         match work {
-            Some(work) => self.make_asked(work),
+            Some(work) => self.make_elsewhere(work, word),
             None => unreachable!("a call that was made has a result"),
         }
     }
@@ -149,7 +171,8 @@ impl CircuitBreaker {
         result.map_err(CallError::Failed)
     }
 
-    /// As [`call`](Self::call), for an async call.
+    /// As [`call`](Self::call), for an async call. For results and errors that borrow there is
+    /// [`call_async_judged_by`](Self::call_async_judged_by).
     ///
     /// # Errors
     ///
@@ -241,6 +264,22 @@ impl CircuitBreaker {
     /// assert_eq!((hits, breaker.info().totals.failure), (Ok(Vec::new()), 1));
     /// # Ok::<(), fuseboard_core::BuildError>(())
     /// ```
+    ///
+    /// A [`Failure`] says what went wrong, for [`Info::last_error`](crate::Info::last_error):
+    ///
+    /// ```
+    /// use fuseboard_core::{CircuitBreaker, Failure, Judgement, Outcome};
+    ///
+    /// let breaker = CircuitBreaker::builder("prices").build()?;
+    /// let told = |price: Result<&u32, &std::num::ParseIntError>| match price {
+    ///     Ok(_) => Judgement::from(Outcome::Success),
+    ///     Err(error) => Failure::new(error.to_string()).into(),
+    /// };
+    /// let _ = breaker.call_judged_by(|| "x".parse(), told);
+    /// let last = breaker.info().last_error.map(|error| error.message);
+    /// assert_eq!(last.as_deref(), Some("invalid digit found in string"));
+    /// # Ok::<(), fuseboard_core::BuildError>(())
+    /// ```
     pub fn call_judged_by<T, E, J: Into<Judgement>>(
         &self,
         call: impl FnOnce() -> Result<T, E>,
@@ -249,7 +288,8 @@ impl CircuitBreaker {
         self.make(call, |result| judge(result).into().into())
     }
 
-    /// As [`call`](Self::call); any error, a rejection too, is given to `fallback`, whose value is the result.
+    /// As [`call`](Self::call); any error, a rejection too, is given to `fallback`, whose value is the result. (The attribute
+    /// calls this `fallback_on_error`.) To answer rejections only there is [`call_or_else`](Self::call_or_else).
     pub fn call_with_fallback<T: 'static, E: 'static>(
         &self,
         call: impl FnOnce() -> Result<T, E>,
@@ -258,7 +298,8 @@ impl CircuitBreaker {
         self.call(call).unwrap_or_else(fallback)
     }
 
-    /// As [`call`](Self::call); a rejection, and nothing else, is answered by `instead`.
+    /// As [`call`](Self::call); a rejection, and nothing else, is answered by `instead`. (The attribute calls this
+    /// `fallback`.) To answer failures, too, there is [`call_with_fallback`](Self::call_with_fallback).
     ///
     /// # Errors
     ///
@@ -274,7 +315,8 @@ impl CircuitBreaker {
         })
     }
 
-    /// As [`call_async`](Self::call_async); any error, a rejection too, is given to `fallback`.
+    /// As [`call_async`](Self::call_async); any error, a rejection too, is given to `fallback`. (The attribute calls this
+    /// `fallback_on_error`.) To answer rejections only there is [`call_async_or_else`](Self::call_async_or_else).
     ///
     /// # Cancel safety
     ///
@@ -294,7 +336,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// As [`call_async`](Self::call_async); a rejection, and nothing else, is answered by `instead`.
+    /// As [`call_async`](Self::call_async); a rejection, and nothing else, is answered by `instead`. (The attribute calls this
+    /// `fallback`.) To answer failures, too, there is [`call_async_with_fallback`](Self::call_async_with_fallback).
     ///
     /// # Errors
     ///
@@ -365,7 +408,8 @@ impl Drop for AtEase<'_> {
     }
 }
 
-/// What is known of an error whose type is not: its text, if it is of a common type, or else the name of its type.
+/// What is known of an error whose type is not: its text, if it is of a common type, or else the name of its type. A bound that
+/// asks for a text would shut out errors that have none.
 fn describe<E: 'static>(error: &E) -> Failure {
     let any = error as &dyn Any;
     if let Some(text) = any.downcast_ref::<&'static str>() {
@@ -374,10 +418,16 @@ fn describe<E: 'static>(error: &E) -> Failure {
     if let Some(text) = any.downcast_ref::<String>() {
         return Failure::new(text.clone());
     }
+    if let Some(text) = any.downcast_ref::<Cow<'static, str>>() {
+        return Failure::new(text.clone());
+    }
     if let Some(error) = any.downcast_ref::<io::Error>() {
         return Failure::new(error.to_string());
     }
-    match any.downcast_ref::<Box<dyn Error + Send + Sync>>() {
+    if let Some(error) = any.downcast_ref::<Box<dyn Error + Send + Sync>>() {
+        return Failure::new(error.to_string());
+    }
+    match any.downcast_ref::<Box<dyn Error>>() {
         Some(error) => Failure::new(error.to_string()),
         None => Failure::new(type_name::<E>()),
     }

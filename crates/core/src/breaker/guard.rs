@@ -12,10 +12,17 @@ use crate::outcome::{Failure, Judgement, Outcome};
 /// An admitted call that lasts as long as the guard: for code that does not fit into a closure.
 ///
 /// When it is dropped, the call was what [`check`](Self::check) last made of a result; a success, if nothing was checked; a
-/// failure, if a panic drops it. It stays on its thread, so that no async task can hold it across an `.await`: a task that
+/// failure, if a panic drops it.
+///
+/// **A `?` that is not checked counts as a success**: the guard does not see the error that it returns. So check every result
+/// that says how the dependency is, as below, or make the call with [`call`](CircuitBreaker::call), which sees what its
+/// closure returns.
+///
+/// It stays on its thread, so that no async task can hold it across an `.await`: a task that
 /// is cancelled there would look like a success. Async code takes a [`Ticket`](super::Ticket).
 ///
-/// The idea is that of the `with` statement of Python's breakers, made safe against early returns.
+/// The idea is that of the `with` statement of Python's breakers, which sees an exception pass; Rust has nothing like that
+/// for an error that is returned.
 ///
 /// ```
 /// use fuseboard_core::CircuitBreaker;
@@ -27,9 +34,15 @@ use crate::outcome::{Failure, Judgement, Outcome};
 ///     Ok(first + second)
 /// }
 ///
+/// fn unchecked(prices: &CircuitBreaker) -> Result<u32, Box<dyn std::error::Error>> {
+///     let _guard = prices.enter()?;
+///     Ok("x".parse()?) // returns, and counts as a success
+/// }
+///
 /// let prices = CircuitBreaker::builder("prices").build()?;
-/// assert!(total(&prices).is_err());
-/// assert_eq!(prices.info().totals.failure, 1);
+/// assert!(total(&prices).is_err() && unchecked(&prices).is_err());
+/// let totals = prices.info().totals;
+/// assert_eq!((totals.failure, totals.success), (1, 1));
 /// # Ok::<(), fuseboard_core::BuildError>(())
 /// ```
 ///
@@ -56,7 +69,8 @@ impl fmt::Debug for Guard<'_> {
 }
 
 impl CircuitBreaker {
-    /// Begins a call that ends when the guard is dropped. For blocking code; see [`Guard`].
+    /// Begins a call that ends when the guard is dropped. For blocking code; what is not
+    /// [checked](Guard::check) counts as a success: see [`Guard`].
     ///
     /// # Errors
     ///

@@ -51,9 +51,33 @@ impl Totals {
 }
 
 /// The last failure that said what it was.
+///
+/// [`call`](crate::CircuitBreaker::call), [`call_async`](crate::CircuitBreaker::call_async) and
+/// [`Guard::check`](crate::Guard::check) take errors of any type, so they know the text of common ones only: `&str`,
+/// `String`, `Cow<'static, str>`, [`std::io::Error`] and boxed errors. Of any other the message is the *name of its type*, such as
+/// `shop::PaymentError`. Its text comes along where you give it in a [`Failure`](crate::Failure): with
+/// [`call_judged_by`](crate::CircuitBreaker::call_judged_by), [`Ticket::failure`](crate::Ticket::failure) or
+/// [`Guard::failure`](crate::Guard::failure). The attribute `#[circuit_breaker]` gives the text of whatever is an
+/// [`Error`](std::error::Error).
+///
+/// ```
+/// use fuseboard_core::CircuitBreaker;
+///
+/// let breaker = CircuitBreaker::builder("payments").build()?;
+/// let last = || breaker.info().last_error.map(|error| error.message.into_owned());
+///
+/// let _ = breaker.call(|| "x".parse::<u32>());
+/// assert!(last().is_some_and(|message| message.ends_with("::ParseIntError")));
+///
+/// if let (Ok(ticket), Err(error)) = (breaker.try_acquire(), "x".parse::<u32>()) {
+///     ticket.failure(error.to_string());
+/// }
+/// assert_eq!(last().as_deref(), Some("invalid digit found in string"));
+/// # Ok::<(), fuseboard_core::BuildError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastError {
-    /// What it said.
+    /// What it said, or what type it was of.
     pub message: Cow<'static, str>,
     /// When.
     pub at: WallTime,

@@ -26,7 +26,7 @@ struct Others {
     used: usize,
 }
 
-struct Place {
+pub(super) struct Place {
     breaker: u64,
     cell: Arc<Cell>,
     /// The rules as of the version that this thread saw last, if it needed them; away while they are in use.
@@ -53,7 +53,7 @@ impl Mine {
         &self.first[breaker as usize % FIRST]
     }
 
-    #[cold]
+    #[inline]
     fn search(&self, breaker: u64) -> Option<Rc<Place>> {
         self.others.borrow().find(breaker).cloned()
     }
@@ -119,6 +119,12 @@ pub(super) fn with_mine<T>(breaker: u64, with: impl FnOnce(&Cell) -> T) -> Optio
     with_place(breaker, |place| with(&place.cell))
 }
 
+/// This thread's place for `breaker`, if it is not the first that it might be in.
+#[inline]
+pub(super) fn searched(breaker: u64) -> Option<Rc<Place>> {
+    MINE.try_with(|mine| mine.search(breaker)).ok().flatten()
+}
+
 /// As [`with_mine`], but does not search: `None` also if the cell is not in the breaker's first place.
 #[inline]
 pub(super) fn with_first<T>(breaker: u64, with: impl FnOnce(&Cell) -> T) -> Option<T> {
@@ -145,6 +151,11 @@ pub(super) fn home(circuit: CircuitId) -> Option<Arc<Shared>> {
 }
 
 impl Place {
+    #[inline]
+    pub(super) fn cell(&self) -> &Cell {
+        &self.cell
+    }
+
     /// What `with` makes of the rules, without a lock unless they changed since; `None` if the breaker is gone.
     fn with_rules<T>(&self, version: u64, with: impl FnOnce(&Rules) -> T) -> Option<T> {
         let known = self.rules.take().filter(|known| known.version == version);

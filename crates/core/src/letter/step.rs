@@ -55,6 +55,7 @@ pub fn step(life: &Life, event: Event, now: WallTime, rules: &Rules) -> Result<L
         }
         Event::OwnerStarted => owner_started(life, now, rules),
         Event::Requeue => requeue(life, now),
+        Event::Hasten => hasten(life, now),
         Event::SetAside => operator(life, &[Status::Pending], Status::RequiresReview),
         Event::Discard => {
             operator(life, &[Status::Pending, Status::RequiresReview], Status::Discarded)
@@ -172,6 +173,12 @@ fn again(
 fn requeue(life: &Life, now: WallTime) -> Result<Life, Refused> {
     let pending = operator(life, &[Status::RequiresReview], Status::Pending)?;
     Ok(Life { attempts: 0, crashes: 0, not_before: now, ..pending })
+}
+
+/// A letter that is due already stays in its place.
+fn hasten(life: &Life, now: WallTime) -> Result<Life, Refused> {
+    let pending = operator(life, &[Status::Pending], Status::Pending)?;
+    Ok(Life { not_before: life.not_before.min(now), ..pending })
 }
 
 /// An operator's move raises the fence, so that whoever held the letter is late.

@@ -41,6 +41,13 @@ pub enum Tripper {
     /// At least so many outcomes in the window failed.
     Failures(u64),
     /// At least this share of the calls in the window, from 0 to 1, took at least so long.
+    ///
+    /// Exact to within a hundredth of the threshold: where that is a hundred times the [lag](crate::time::Clock::lag) of the
+    /// clock's coarse time or more (0.8 s, where Linux ticks 250 times a second), the start of a call is read from that,
+    /// which costs less, and may be too early by up to the lag. So a call that was up to a hundredth quicker than the threshold
+    /// may count as slow; none that was as slow counts as quick. Below that, or if the rules look at the time of calls for
+    /// anything else ([`AvgLatency`](Self::AvgLatency), [`InFlightOver`](Self::InFlightOver),
+    /// [`cancelled_after`](crate::RulesBuilder::cancelled_after)), it is precise.
     SlowRate(f64, Duration),
     /// The calls in the window took at least so long on average.
     AvgLatency(Duration),
@@ -109,7 +116,8 @@ pub fn failures(n: u64) -> Tripper {
     Tripper::Failures(n)
 }
 
-/// At least the share `ratio` of the calls in the window took at least `threshold`.
+/// At least the share `ratio` of the calls in the window took at least `threshold`, to within a hundredth of it: see
+/// [`Tripper::SlowRate`].
 pub fn slow_rate(ratio: f64, threshold: Duration) -> Tripper {
     Tripper::SlowRate(ratio, threshold)
 }

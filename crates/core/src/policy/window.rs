@@ -42,6 +42,11 @@ pub enum Window {
     Count(u32),
     /// The outcomes of the last while, 100 ms to 24 h, to within a sixtieth of it. It forgets by itself, also when
     /// nobody calls.
+    ///
+    /// An outcome counts in the bucket, a sixtieth of the span, in which it ended. There is one exception: a success whose
+    /// thread is held up between its look at the time and its count, across the edge of a bucket, counts in a later one. If
+    /// just that success would have made [`MinRequests`](super::Tripper::MinRequests) hold, the circuit opens at the next
+    /// outcome. A circuit that one thread uses has no such case.
     Time(Duration),
     /// An implementation of your own.
     Custom(Arc<dyn WindowPolicy>),

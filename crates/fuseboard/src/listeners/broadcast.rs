@@ -10,7 +10,7 @@ use fuseboard_core::{Listener, Transition};
 use futures_core::Stream;
 use tokio::sync::broadcast as ring;
 
-use super::News;
+use super::{InvalidCapacity, News};
 
 /// The largest ring; its memory is taken at once.
 const LARGEST: usize = 1 << 20;
@@ -27,7 +27,7 @@ const LARGEST: usize = 1 << 20;
 /// use fuseboard::listeners::{Broadcast, What};
 /// use fuseboard::{Board, Rules};
 ///
-/// let broadcast = Broadcast::new(64);
+/// let broadcast = Broadcast::new(64)?;
 /// let board = Board::builder().listener(broadcast.clone()).build();
 /// let mut subscription = broadcast.subscribe();
 ///
@@ -48,9 +48,14 @@ impl fmt::Debug for Broadcast {
 }
 
 impl Broadcast {
-    /// A ring for at least `capacity` pieces of news: the next power of two, from 1 up to 1,048,576.
-    pub fn new(capacity: usize) -> Self {
-        Broadcast { sender: ring::Sender::new(capacity.clamp(1, LARGEST)) }
+    /// A ring for at least `capacity` pieces of news, 1 to 1,048,576: the next power of two.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidCapacity`] if it is none of these.
+    pub fn new(capacity: usize) -> Result<Self, InvalidCapacity> {
+        InvalidCapacity::check(capacity, LARGEST)?;
+        Ok(Broadcast { sender: ring::Sender::new(capacity) })
     }
 
     /// A subscription to all that happens from now on.

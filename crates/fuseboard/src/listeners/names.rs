@@ -1,4 +1,4 @@
-//! The metrics by name: what `metrics` and OpenTelemetry have in common, and the server's `/metrics` too.
+//! The metrics by name: what `metrics` and OpenTelemetry have in common.
 
 pub(super) const CIRCUIT_STATE: &str = "fuseboard_circuit_state";
 pub(super) const CIRCUIT_STATE_HELP: &str =

@@ -5,8 +5,6 @@ use std::time::Duration;
 use fuseboard_core::{Listener, State, Transition};
 use tracing::Level;
 
-use super::why::why;
-
 /// Emits one [`tracing`] event for each transition, and for each time a circuit under `metrics_only` would have opened.
 ///
 /// It is emitted on the thread that made the transition, inside the span of its call, so that the trace of that call
@@ -50,7 +48,7 @@ macro_rules! transition_event {
             from = transition.from.as_str(),
             to = transition.to.as_str(),
             cause = transition.cause.as_str(),
-            why = why(transition),
+            why = transition.why().unwrap_or_default(),
             generation = transition.generation,
             reopens = u64::from(transition.reopens),
             retry_after_ms = transition.retry_after.map(millis),

@@ -68,9 +68,32 @@ use message::Format;
 /// POST. The proxies of the environment (`HTTPS_PROXY`, `NO_PROXY` and so on) are used unless it is
 /// [direct](WebhookBuilder::direct). With the feature `tracing` each failure is also a warning there.
 ///
+/// # At the end
+///
 /// When it is dropped, with the last breaker that uses it, what waits is sent, each message once, until one fails. That
 /// takes [5 s](WebhookBuilder::stop_within) at most; then the thread is left to itself and ends with the POST it is in.
 /// Dropping blocks for that time: in async code, drop the board where blocking is allowed.
+///
+/// A program that ends drops no statics, so what waits for a webhook of the [board of the process](crate::global), or of any
+/// other that is still in use, is lost with it, and `std::process::exit` drops nothing at all. [Flush](Webhook::flush) before:
+///
+/// ```no_run
+/// use fuseboard::{Board, Listener, global, listeners::Webhook};
+/// use std::{sync::Arc, time::Duration};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let slack = Arc::new(Webhook::slack("https://hooks.slack.com/services/T000/B000/XXXX").build()?);
+///     let listener: Arc<dyn Listener> = slack.clone();
+///     global::install(Board::builder().shared_listener(listener).build())?;
+///
+///     // what the program does
+///
+///     if !slack.flush(Duration::from_secs(5)) {
+///         eprintln!("Slack was not told all: {:?}", slack.stats());
+///     }
+///     Ok(())
+/// }
+/// ```
 ///
 /// # What is posted
 ///
@@ -140,6 +163,16 @@ impl Webhook {
     /// What became of the news so far.
     pub fn stats(&self) -> WebhookStats {
         self.mailbox.stats()
+    }
+
+    /// Sends what waits without regard to the [rate limit](WebhookBuilder::at_most), and waits for that for at most `limit`. The
+    /// answer is yes once all that waited is delivered, or stood for by a message that is; no if the time is over before, or if
+    /// news was dropped or given up meanwhile. Then [`stats`](Webhook::stats) has the reason. Failed POSTs are tried
+    /// again, as ever. News that comes meanwhile is not waited for.
+    ///
+    /// It blocks its thread: in async code, call it where blocking is allowed.
+    pub fn flush(&self, limit: Duration) -> bool {
+        self.mailbox.flush().recv_timeout(limit).unwrap_or(false)
     }
 
     fn put(&self, news: News) {

@@ -30,7 +30,7 @@ fn waiting(subscription: &mut Subscription) -> Vec<Result<u64, RecvError>> {
 
 #[test]
 fn every_subscriber_hears_all_in_order_from_when_it_subscribed() {
-    let broadcast = Broadcast::new(64);
+    let broadcast = Broadcast::new(64).unwrap();
     let (board, _) = board(Arc::new(broadcast.clone()));
     let breaker = payments(&board);
     flap(&breaker, 2);
@@ -45,7 +45,7 @@ fn every_subscriber_hears_all_in_order_from_when_it_subscribed() {
 
 #[test]
 fn news_say_which_circuit_and_what_happened() {
-    let broadcast = Broadcast::new(64);
+    let broadcast = Broadcast::new(64).unwrap();
     let (board, _) = board(Arc::new(broadcast.clone()));
     let breaker = payments(&board);
     let mut subscription = broadcast.subscribe();
@@ -63,8 +63,8 @@ fn news_say_which_circuit_and_what_happened() {
 
 #[test]
 fn a_subscriber_that_sleeps_delays_nobody_and_is_told_how_much_it_lost() {
-    for (capacity, kept) in [(0, 1), (1, 1), (3, 4), (8, 8)] {
-        let broadcast = Broadcast::new(capacity);
+    for (capacity, kept) in [(1, 1), (3, 4), (8, 8)] {
+        let broadcast = Broadcast::new(capacity).unwrap();
         let (board, _) = board(Arc::new(broadcast.clone()));
         let breaker = payments(&board);
         let mut asleep = broadcast.subscribe();
@@ -78,7 +78,7 @@ fn a_subscriber_that_sleeps_delays_nobody_and_is_told_how_much_it_lost() {
 
 #[test]
 fn there_is_an_end_when_the_last_breaker_is_gone() {
-    let broadcast = Broadcast::new(64);
+    let broadcast = Broadcast::new(64).unwrap();
     let mut subscription = broadcast.subscribe();
     let (board, _) = board(Arc::new(broadcast));
     flap(&payments(&board), 1);
@@ -90,7 +90,7 @@ fn there_is_an_end_when_the_last_breaker_is_gone() {
 
 #[test]
 fn a_subscription_that_is_dropped_is_forgotten() {
-    let broadcast = Broadcast::new(1);
+    let broadcast = Broadcast::new(1).unwrap();
     let subscriptions = [broadcast.subscribe(), broadcast.subscribe()];
     assert_eq!(broadcast.subscribers(), 2);
     drop(subscriptions);
@@ -99,7 +99,7 @@ fn a_subscription_that_is_dropped_is_forgotten() {
 
 #[test]
 fn whoever_blocks_is_woken_by_a_transition_of_another_thread() {
-    let broadcast = Broadcast::new(64);
+    let broadcast = Broadcast::new(64).unwrap();
     let mut subscription = broadcast.subscribe();
     let (board, _) = board(Arc::new(broadcast));
     let breaker = payments(&board);
@@ -112,7 +112,7 @@ fn whoever_blocks_is_woken_by_a_transition_of_another_thread() {
 
 #[tokio::test]
 async fn a_task_that_waits_is_woken() {
-    let broadcast = Broadcast::new(64);
+    let broadcast = Broadcast::new(64).unwrap();
     let mut subscription = broadcast.subscribe();
     let (board, _) = board(Arc::new(broadcast));
     let breaker = payments(&board);
@@ -124,7 +124,7 @@ async fn a_task_that_waits_is_woken() {
 
 #[tokio::test]
 async fn a_recv_that_is_dropped_loses_nothing() {
-    let broadcast = Broadcast::new(64);
+    let broadcast = Broadcast::new(64).unwrap();
     let mut subscription = broadcast.subscribe();
     let (board, _) = board(Arc::new(broadcast));
     let breaker = payments(&board);
@@ -144,7 +144,7 @@ async fn next(stream: &mut NewsStream) -> Option<Result<u64, RecvError>> {
 
 #[tokio::test]
 async fn a_stream_gives_news_and_losses_and_ends() {
-    let broadcast = Broadcast::new(2);
+    let broadcast = Broadcast::new(2).unwrap();
     let mut stream = broadcast.subscribe().into_stream();
     let (board, _) = board(Arc::new(broadcast));
     let breaker = payments(&board);
@@ -157,4 +157,12 @@ async fn a_stream_gives_news_and_losses_and_ends() {
     assert_eq!(next(&mut stream).await, Some(Ok(5)));
     assert_eq!(next(&mut stream).await, None);
     assert_eq!(next(&mut stream).await, None, "and stays ended");
+}
+
+#[test]
+fn a_ring_that_holds_nothing_or_too_much_is_refused() {
+    for capacity in [0, (1 << 20) + 1] {
+        let refused = Broadcast::new(capacity).unwrap_err().to_string();
+        assert_eq!(refused, format!("capacity is {capacity}; it must be from 1 to 1048576"));
+    }
 }

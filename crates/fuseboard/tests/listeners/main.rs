@@ -8,8 +8,8 @@ use fuseboard::time::{Clock, ManualClock};
 use fuseboard::{Board, CircuitBreaker, Keyed, KeyedLimits, Listener, Pin, Rules, State};
 
 mod broadcast;
-mod metrics_recorder;
-mod otel_meter;
+mod metrics_reporter;
+mod otel_reporter;
 mod server;
 mod tracing_events;
 mod webhook;

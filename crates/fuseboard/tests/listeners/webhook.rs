@@ -240,6 +240,45 @@ fn a_server_that_hangs_delays_the_end_no_longer_than_allowed() {
 }
 
 #[test]
+fn a_flush_sends_what_the_rate_limit_holds_back_and_answers_when_it_is_delivered() {
+    let server = Server::start(|_| OK);
+    let webhook = built(patient(&server).at_most(1, HOUR));
+    let (board, _) = board(webhook.clone());
+    flap(&payments(&board), 3);
+    assert!(webhook.flush(HOUR));
+    let told: Vec<_> = server.so_far().iter().map(|request| request.json()).collect();
+    assert_eq!(told.last().unwrap()["generation"], 3);
+    let stats = webhook.stats();
+    assert_eq!((stats.delivered + stats.left_out, told.len() as u64), (3, stats.delivered));
+    assert!(webhook.flush(HOUR), "nothing waits");
+
+    flap(&payments(&board), 1);
+    assert!(webhook.flush(HOUR), "each flush lifts the limit");
+    assert_eq!(server.next().json()["generation"], 4);
+}
+
+#[test]
+fn a_flush_ends_with_its_time_and_the_news_is_delivered_later() {
+    let (server, answer) = held();
+    let webhook = built(patient(&server));
+    let (board, _) = board(webhook.clone());
+    flap(&payments(&board), 1);
+    assert!(!webhook.flush(Duration::from_millis(1)));
+    answer.send(OK).unwrap();
+    assert!(webhook.flush(HOUR));
+    assert_eq!(webhook.stats().delivered, 1);
+}
+
+#[test]
+fn a_flush_says_no_when_news_was_given_up() {
+    let (server, webhook, _clock) = first_gets(Reply::Status(404, ""), 1);
+    let (board, _) = board(webhook.clone());
+    flap(&payments(&board), 1);
+    assert!(!webhook.flush(HOUR));
+    assert_eq!((webhook.stats().undelivered, server.so_far().len()), (1, 1));
+}
+
+#[test]
 fn a_filter_that_panics_harms_nobody() {
     let server = Server::start(|_| OK);
     let picky = |_: &str, transition: &fuseboard::Transition| {
@@ -274,7 +313,7 @@ fn settings_that_cannot_work_are_refused_and_secrets_are_not_repeated() {
         (fine().at_most(0, HOUR), "at_most is 0; it must be from 1 to 1000 messages"),
         (fine().at_most(1001, HOUR), "at_most is 1001; it must be from 1 to 1000 messages"),
         (fine().at_most(1, zero), "at_most's span is zero; it must be longer than zero"),
-        (fine().capacity(0), "capacity is zero; it must be at least 1"),
+        (fine().capacity(0), "capacity is 0; it must be at least 1"),
         (fine().tries(0), "tries is zero; it must be at least 1"),
         (fine().timeout(zero), "timeout is zero; it must be longer than zero"),
     ];

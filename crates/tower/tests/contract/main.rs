@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod bodies;
+#[cfg(not(fuseboard_locked))]
 mod busy;
 mod classifiers;
 mod ends;

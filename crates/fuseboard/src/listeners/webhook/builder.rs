@@ -1,5 +1,6 @@
 //! Puts a webhook together, and refuses what cannot work.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -106,7 +107,7 @@ impl WebhookBuilder {
     }
 
     /// Keeps at most so many pieces of news waiting, over all circuits: once in the queue, once more behind the rate limit.
-    /// By default 1000.
+    /// By default 1000; zero is refused.
     #[must_use]
     pub fn capacity(mut self, news: usize) -> Self {
         self.capacity = news;
@@ -191,6 +192,7 @@ impl WebhookBuilder {
             mailbox: Arc::clone(&mailbox),
             outbox: Outbox::new(self.format, pace),
             client,
+            flushes: VecDeque::new(),
             clock: Arc::clone(&self.clock),
         };
         let thread = thread::Builder::new().name("fuseboard-webhook".to_owned());
@@ -209,7 +211,7 @@ impl WebhookBuilder {
             return refuse("at_most's span", "zero".into(), "longer than zero");
         }
         if self.capacity == 0 {
-            return refuse("capacity", "zero".into(), "at least 1");
+            return refuse("capacity", "0".into(), "at least 1");
         }
         if self.tries == 0 {
             return refuse("tries", "zero".into(), "at least 1");

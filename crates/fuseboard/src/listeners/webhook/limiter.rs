@@ -125,6 +125,16 @@ impl Limiter {
         waiting.map(|lane| lane.blocked_until(self.limit).unwrap_or(Moment::ZERO)).min()
     }
 
+    /// The number of the entry that came last.
+    pub(super) fn latest(&self) -> u64 {
+        self.count
+    }
+
+    /// The lowest number of all that waits.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.lanes.values().filter_map(Lane::first).min()
+    }
+
     /// Forgets all that waits; gives back how much news that was.
     pub(super) fn clear(&mut self) -> u64 {
         let waiting = self.lanes.values().flat_map(|lane| &lane.waiting);

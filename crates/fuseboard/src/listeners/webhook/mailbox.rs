@@ -1,6 +1,7 @@
 //! Where breakers' threads leave news for the webhook's thread; neither ever waits for the other's work.
 
 use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ struct State {
     waiting: VecDeque<Entry>,
     /// How much was dropped since the webhook's thread last looked.
     dropped: u64,
+    /// Who waits for all that came before; told whether it was delivered.
+    flushes: Vec<Sender<bool>>,
     stopping: bool,
     abandoned: bool,
     finished: bool,
@@ -34,6 +37,8 @@ struct State {
 pub(super) struct Taken {
     pub(super) entries: VecDeque<Entry>,
     pub(super) dropped: u64,
+    /// Who waits for all of that, and all before it.
+    pub(super) flushes: Vec<Sender<bool>>,
     /// Send what waits and end.
     pub(super) stopping: bool,
     /// Nobody waits for that any more: end.
@@ -57,10 +62,25 @@ impl Mailbox {
         self.changed.notify_all();
     }
 
+    /// Asks to hear whether what came so far was delivered, once none of it waits; that receiver is let down if the thread ends.
+    pub(super) fn flush(&self) -> Receiver<bool> {
+        let (told, heard) = channel();
+        let mut state = self.state();
+        if !state.finished {
+            state.flushes.push(told);
+        }
+        drop(state);
+        self.changed.notify_all();
+        heard
+    }
+
     /// Takes all there is; waits for it for at most `timeout`, `None` for ever. A stop that is known is nothing new.
     pub(super) fn take(&self, knows_stop: bool, timeout: Option<Duration>) -> Taken {
         let nothing_new = |state: &mut State| {
-            state.waiting.is_empty() && state.stopping == knows_stop && !state.abandoned
+            state.waiting.is_empty()
+                && state.flushes.is_empty()
+                && state.stopping == knows_stop
+                && !state.abandoned
         };
         let state = self.state();
         let mut state = match timeout {
@@ -76,6 +96,7 @@ impl Mailbox {
         Taken {
             entries: std::mem::take(&mut state.waiting),
             dropped: std::mem::take(&mut state.dropped),
+            flushes: std::mem::take(&mut state.flushes),
             stopping: state.stopping,
             abandoned: state.abandoned,
         }
@@ -96,7 +117,10 @@ impl Mailbox {
 
     /// The thread has ended.
     pub(super) fn finish(&self) {
-        self.state().finished = true;
+        let mut state = self.state();
+        state.finished = true;
+        state.flushes.clear();
+        drop(state);
         self.changed.notify_all();
     }
 

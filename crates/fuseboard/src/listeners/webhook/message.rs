@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::limiter::Entry;
 use crate::listeners::What;
 use crate::listeners::parent::parent;
-use crate::listeners::why::why;
 
 /// How much of a text that somebody wrote is repeated, in characters.
 const QUOTED: usize = 500;
@@ -79,7 +78,7 @@ fn transition_json(transition: &Transition) -> Value {
         "from": transition.from.as_str(),
         "to": transition.to.as_str(),
         "cause": transition.cause.as_str(),
-        "why": clip(&why(transition)),
+        "why": clip(&transition.why().unwrap_or_default()),
         "generation": transition.generation,
         "reopens": transition.reopens,
         "retry_after_ms": transition.retry_after.map(millis),
@@ -118,8 +117,7 @@ fn text(message: &Message) -> String {
 fn transition_lines(circuit: &str, transition: &Transition) -> Vec<String> {
     let Transition { from, to, cause, metrics, reopens, .. } = transition;
     let mut lines = vec![format!("{circuit} is {to} (was {from}): {cause}")];
-    let why = why(transition);
-    if !why.is_empty() {
+    if let Some(why) = transition.why() {
         lines.push(format!("why: {}", clip(&why)));
     }
     if metrics.total > 0 {

@@ -1,5 +1,6 @@
 //! What is to be posted next, and when: the rate limit, retries and losses, without a thread, a socket or a clock.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use fuseboard_core::time::Moment;
@@ -59,7 +60,17 @@ pub(super) struct Outbox {
     failures_in_a_row: u32,
     not_before: Moment,
     stopping: bool,
+    flushes: VecDeque<Flush>,
     stats: WebhookStats,
+}
+
+/// Somebody waits for what has come so far.
+#[derive(Debug)]
+struct Flush {
+    /// The number of the last entry that matters.
+    through: u64,
+    /// How much news was lost before.
+    lost: u64,
 }
 
 /// A message on its way.
@@ -80,6 +91,7 @@ impl Outbox {
             failures_in_a_row: 0,
             not_before: Moment::ZERO,
             stopping: false,
+            flushes: VecDeque::new(),
             stats: WebhookStats::default(),
         }
     }
@@ -101,6 +113,27 @@ impl Outbox {
         self.stopping = true;
     }
 
+    /// What has come so far is sent without a rate limit, oldest first; [`flushed`](Outbox::flushed) tells when it was.
+    pub(super) fn flush(&mut self) {
+        self.flushes.push_back(Flush { through: self.limiter.latest(), lost: self.lost() });
+    }
+
+    /// Whether all was told that the earliest flush waits for, once none of that waits any more. To be asked until it has no
+    /// answer.
+    pub(super) fn flushed(&mut self) -> Option<bool> {
+        let through = self.flushes.front()?.through;
+        // A message on its way is always older: as long as there is a flush, nothing newer is taken.
+        if self.current.is_some() || self.limiter.oldest().is_some_and(|oldest| oldest <= through) {
+            return None;
+        }
+        let flush = self.flushes.pop_front()?;
+        Some(flush.lost == self.lost())
+    }
+
+    fn lost(&self) -> u64 {
+        self.stats.dropped + self.stats.undelivered
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping
     }
@@ -115,7 +148,8 @@ impl Outbox {
         let Some(mut due) = due else {
             return if self.stopping { Next::Finish } else { Next::Wait(None) };
         };
-        if self.stopping {
+        let at_once = self.stopping || !self.flushes.is_empty();
+        if at_once {
             due = Moment::ZERO;
         }
         // As long as nothing can be posted, nothing is taken from the limiter: more may join what waits there.
@@ -124,7 +158,7 @@ impl Outbox {
             return Next::Wait(Some(due));
         }
         if self.current.is_none() {
-            self.current = self.limiter.next(now, self.stopping).map(|entry| {
+            self.current = self.limiter.next(now, at_once).map(|entry| {
                 self.stats.left_out += entry.left_out;
                 let losses = std::mem::take(&mut self.losses);
                 Current { message: Message { entry, losses }, tries: 0 }

@@ -166,6 +166,54 @@ fn what_has_no_room_is_dropped_oldest_first_and_told_of() {
 }
 
 #[test]
+fn a_flush_lifts_the_rate_limit_for_what_came_before_and_waits_for_nothing_newer() {
+    let limit = Limit { at_most: 1, within: MINUTE };
+    let mut outbox = Outbox::new(Format::Json, Pace { limit, ..pace() });
+    assert_eq!(outbox.flushed(), None, "nobody waits");
+    outbox.offer(warning("a", "old"), Moment::ZERO);
+    assert_eq!(posted(&mut outbox, Moment::ZERO)["circuit"], "a");
+    for circuit in ["b", "a"] {
+        outbox.offer(warning(circuit, "old"), Moment::ZERO);
+    }
+    outbox.flush();
+    outbox.flush();
+    outbox.offer(warning("c", "new"), Moment::ZERO);
+    outbox.answered(Answer::Done, Moment::ZERO);
+    for circuit in ["b", "a"] {
+        assert_eq!(outbox.flushed(), None);
+        assert_eq!(posted(&mut outbox, Moment::ZERO)["circuit"], circuit);
+        outbox.answered(Answer::Done, Moment::ZERO);
+    }
+    assert_eq!([(); 3].map(|()| outbox.flushed()), [Some(true), Some(true), None]);
+    assert_eq!(posted(&mut outbox, Moment::ZERO)["circuit"], "c");
+    outbox.answered(Answer::Done, Moment::ZERO);
+    outbox.offer(warning("c", "later"), Moment::ZERO);
+    assert!(matches!(outbox.next(Moment::ZERO), Next::Wait(Some(_))), "the limit is back");
+}
+
+#[test]
+fn a_flush_tries_again_and_says_no_when_something_was_lost_meanwhile() {
+    for (answers, expected) in [
+        (vec![Answer::Done], true),
+        (vec![failed(None), Answer::Done], true),
+        (vec![refused()], false),
+        (vec![failed(None), failed(None), failed(None)], false),
+    ] {
+        let mut outbox = Outbox::new(Format::Json, pace());
+        outbox.dropped(1);
+        outbox.offer(warning("payments", "a"), Moment::ZERO);
+        outbox.flush();
+        for (index, answer) in answers.iter().enumerate() {
+            assert_eq!(outbox.flushed(), None);
+            let now = after(60 * index as u64);
+            assert_eq!(posted(&mut outbox, now)["why"], "a");
+            outbox.answered(answer.clone(), now);
+        }
+        assert_eq!(outbox.flushed(), Some(expected), "{answers:?}");
+    }
+}
+
+#[test]
 fn a_failed_post_is_tried_again_after_waits_that_double_up_to_a_limit() {
     let mut outbox = Outbox::new(Format::Json, Pace { tries: 100, ..pace() });
     outbox.offer(warning("payments", "a"), Moment::ZERO);

@@ -1,7 +1,9 @@
 //! The webhook's thread: takes news from the mailbox, asks the outbox what to do, and does it.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use fuseboard_core::time::Clock;
@@ -15,6 +17,8 @@ pub(super) struct Worker {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) outbox: Outbox,
     pub(super) client: Client,
+    /// Who waits for the outbox's flushes, in the same order.
+    pub(super) flushes: VecDeque<Sender<bool>>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -32,6 +36,7 @@ impl Worker {
     pub(super) fn run(mut self) {
         let _finish = Finish(Arc::clone(&self.mailbox));
         loop {
+            self.answer_flushes();
             let now = self.clock.now();
             let patience = match self.outbox.next(now) {
                 Next::Post(body) => {
@@ -62,6 +67,15 @@ impl Worker {
         self.mailbox.publish(self.outbox.stats());
     }
 
+    fn answer_flushes(&mut self) {
+        while let Some(told) = self.outbox.flushed() {
+            if let Some(who) = self.flushes.pop_front() {
+                // Who asked may have stopped waiting.
+                let _ = who.send(told);
+            }
+        }
+    }
+
     /// Takes what came, or comes within `patience`; says whether to go on.
     fn take(&mut self, patience: Option<Duration>) -> bool {
         let taken = self.mailbox.take(self.outbox.is_stopping(), patience);
@@ -69,6 +83,10 @@ impl Worker {
         self.outbox.dropped(taken.dropped);
         for entry in taken.entries {
             self.outbox.offer(entry, now);
+        }
+        for flush in taken.flushes {
+            self.outbox.flush();
+            self.flushes.push_back(flush);
         }
         self.mailbox.publish(self.outbox.stats());
         if taken.stopping {

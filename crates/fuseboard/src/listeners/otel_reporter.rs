@@ -26,27 +26,26 @@ use super::stays::Stays;
 /// calls unless its rules look at latency. Time them where you make them.
 ///
 /// Keyed circuits add up under their parent's name, so that attributes are bounded: `fuseboard_circuit_state` is then how
-/// many of them are in the state, and there is no time. The time that a circuit is closed before its first transition
-/// counts as far as a collection has seen it.
+/// many of them are in the state, and there is no time.
 ///
 /// ```
-/// use fuseboard::{Board, Rules, listeners::OtelMeter};
+/// use fuseboard::{Board, Rules, listeners::OtelReporter};
 /// use std::sync::Arc;
 ///
 /// let meter = opentelemetry::global::meter("payments-service");
-/// let otel = Arc::new(OtelMeter::new(&meter));
+/// let otel = Arc::new(OtelReporter::new(&meter));
 /// let board = Board::builder().shared_listener(otel.clone()).build();
 /// otel.observe(&meter, &board);
 /// board.get_or_create("payments", Rules::default())?; // also seen, as all that come later
 /// # Ok::<(), fuseboard::BuildError>(())
 /// ```
 #[derive(Debug)]
-pub struct OtelMeter {
+pub struct OtelReporter {
     transitions: Counter<u64>,
     stays: Arc<Stays>,
 }
 
-impl OtelMeter {
+impl OtelReporter {
     /// A listener that counts transitions with an instrument of `meter`.
     pub fn new(meter: &Meter) -> Self {
         let transitions = meter
@@ -54,7 +53,7 @@ impl OtelMeter {
             .with_description(names::TRANSITIONS_HELP)
             .with_unit("{transition}")
             .build();
-        OtelMeter { transitions, stays: Arc::default() }
+        OtelReporter { transitions, stays: Arc::default() }
     }
 
     /// Lets `meter` observe the circuits of `board` at each collection, those that are made later too.
@@ -112,7 +111,7 @@ fn labels(reading: &Reading, key: &'static str, value: &'static str) -> [KeyValu
     [KeyValue::new("circuit", Arc::clone(&reading.circuit)), KeyValue::new(key, value)]
 }
 
-impl Listener for OtelMeter {
+impl Listener for OtelReporter {
     fn on_transition(&self, circuit: &str, transition: &Transition) {
         self.stays.hear(circuit, transition);
         let labels = [

@@ -18,38 +18,37 @@ use super::stays::Stays;
 /// | `fuseboard_state_seconds_total` | counter | `circuit`, `state` | time spent in each state, in whole seconds |
 ///
 /// Transitions are counted at once, on the thread that makes them. Everything else is read from the breakers by
-/// [`publish`](MetricsRecorder::publish), so that a call costs no more than without metrics: a breaker counts its calls
+/// [`publish`](MetricsReporter::publish), so that a call costs no more than without metrics: a breaker counts its calls
 /// anyway. For the same reason there is no histogram of durations: a breaker does not time calls unless its rules look at
 /// latency. Time them where you make them.
 ///
 /// Keyed circuits add up under their parent's name, so that labels are bounded: `fuseboard_circuit_state` is then how many
-/// of them are in the state, and there is no time. The time that a circuit is closed before its first transition counts as
-/// far as `publish` has seen it.
+/// of them are in the state, and there is no time.
 ///
 /// ```
-/// use fuseboard::{Board, Rules, listeners::MetricsRecorder};
+/// use fuseboard::{Board, Rules, listeners::MetricsReporter};
 /// use std::sync::Arc;
 ///
-/// let recorder = Arc::new(MetricsRecorder::new());
-/// let board = Board::builder().shared_listener(recorder.clone()).build();
+/// let reporter = Arc::new(MetricsReporter::new());
+/// let board = Board::builder().shared_listener(reporter.clone()).build();
 /// board.get_or_create("payments", Rules::default())?;
 ///
-/// recorder.publish(&board); // before each scrape, or every few seconds
+/// reporter.publish(&board); // before each scrape, or every few seconds
 /// # Ok::<(), fuseboard::BuildError>(())
 /// ```
 #[derive(Debug)]
-pub struct MetricsRecorder {
+pub struct MetricsReporter {
     stays: Stays,
 }
 
-impl MetricsRecorder {
+impl MetricsReporter {
     /// Describes the metrics to the recorder that is installed now, so install yours first.
     pub fn new() -> Self {
         describe_counter!(names::TRANSITIONS, Unit::Count, names::TRANSITIONS_HELP);
         describe_counter!(names::CALLS, Unit::Count, names::CALLS_HELP);
         describe_counter!(names::STATE_SECONDS, Unit::Seconds, names::STATE_SECONDS_HELP);
         describe_gauge!(names::CIRCUIT_STATE, names::CIRCUIT_STATE_HELP);
-        MetricsRecorder { stays: Stays::default() }
+        MetricsReporter { stays: Stays::default() }
     }
 
     /// Sets the counters of calls and time, and the gauges, to what the circuits of `board` say now.
@@ -66,12 +65,12 @@ impl MetricsRecorder {
     /// The same for one circuit: for a breaker that is on no board.
     ///
     /// ```
-    /// use fuseboard::{CircuitBreaker, listeners::MetricsRecorder};
+    /// use fuseboard::{CircuitBreaker, listeners::MetricsReporter};
     /// use std::sync::Arc;
     ///
-    /// let recorder = Arc::new(MetricsRecorder::new());
-    /// let breaker = CircuitBreaker::builder("payments").shared_listener(recorder.clone()).build()?;
-    /// recorder.publish_one(&breaker.info());
+    /// let reporter = Arc::new(MetricsReporter::new());
+    /// let breaker = CircuitBreaker::builder("payments").shared_listener(reporter.clone()).build()?;
+    /// reporter.publish_one(&breaker.info());
     /// # Ok::<(), fuseboard::BuildError>(())
     /// ```
     pub fn publish_one(&self, info: &Info) {
@@ -99,13 +98,13 @@ impl MetricsRecorder {
     }
 }
 
-impl Default for MetricsRecorder {
+impl Default for MetricsReporter {
     fn default() -> Self {
-        MetricsRecorder::new()
+        MetricsReporter::new()
     }
 }
 
-impl Listener for MetricsRecorder {
+impl Listener for MetricsReporter {
     fn on_transition(&self, circuit: &str, transition: &Transition) {
         self.stays.hear(circuit, transition);
         let labels = [

@@ -1,10 +1,10 @@
-//! The recorder of the `metrics` crate, read by its own debugging recorder.
+//! Circuits as metrics of the `metrics` crate, read by its own debugging recorder.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fuseboard::listeners::MetricsRecorder;
+use fuseboard::listeners::MetricsReporter;
 use fuseboard::{Pin, State};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
@@ -37,7 +37,7 @@ fn recorded(act: impl FnOnce(&Snapshotter)) -> BTreeMap<String, f64> {
 #[test]
 fn transitions_are_counted_at_once() {
     let found = recorded(|_| {
-        let (board, clock) = board(Arc::new(MetricsRecorder::new()));
+        let (board, clock) = board(Arc::new(MetricsReporter::new()));
         let breaker = payments(&board);
         for _ in 0..2 {
             fail(&breaker, 3);
@@ -59,13 +59,13 @@ fn transitions_are_counted_at_once() {
 #[test]
 fn calls_are_read_from_the_breaker_by_outcome() {
     let found = recorded(|_| {
-        let recorder = Arc::new(MetricsRecorder::new());
-        let (board, _) = board(recorder.clone());
+        let reporter = Arc::new(MetricsReporter::new());
+        let (board, _) = board(reporter.clone());
         let breaker = payments(&board);
         succeed(&breaker);
         drop(breaker.try_acquire());
         fail(&breaker, 5);
-        recorder.publish(&board);
+        reporter.publish(&board);
     });
     for (outcome, calls) in [
         ("success", 1.0),
@@ -83,12 +83,12 @@ fn calls_are_read_from_the_breaker_by_outcome() {
 #[test]
 fn the_present_state_is_one_and_every_other_zero() {
     let found = recorded(|_| {
-        let recorder = Arc::new(MetricsRecorder::new());
-        let (board, _) = board(recorder.clone());
+        let reporter = Arc::new(MetricsReporter::new());
+        let (board, _) = board(reporter.clone());
         let breaker = payments(&board);
-        recorder.publish(&board);
+        reporter.publish(&board);
         breaker.force_open(Pin::by("ops"));
-        recorder.publish(&board);
+        reporter.publish(&board);
     });
     for state in State::ALL {
         let name = format!("fuseboard_circuit_state{{circuit=payments,state={state}}}");
@@ -100,19 +100,19 @@ fn the_present_state_is_one_and_every_other_zero() {
 fn time_is_counted_in_the_state_it_was_spent_in() {
     let mut before = BTreeMap::new();
     let after = recorded(|snapshotter| {
-        let recorder = Arc::new(MetricsRecorder::new());
-        let (board, clock) = board(recorder.clone());
+        let reporter = Arc::new(MetricsReporter::new());
+        let (board, clock) = board(reporter.clone());
         let breaker = payments(&board);
         clock.advance(Duration::from_millis(30_900));
-        recorder.publish(&board);
+        reporter.publish(&board);
         fail(&breaker, 3);
         clock.advance(Duration::from_millis(12_500));
         succeed(&breaker);
         clock.advance(Duration::from_millis(7_300));
-        recorder.publish(&board);
-        recorder.publish(&board);
+        reporter.publish(&board);
+        reporter.publish(&board);
         before = series(snapshotter);
-        recorder.publish_one(&breaker.info());
+        reporter.publish_one(&breaker.info());
     });
     let seconds = |found: &BTreeMap<String, f64>, state: &str| {
         found[&format!("fuseboard_state_seconds_total{{circuit=payments,state={state}}}")]
@@ -128,15 +128,15 @@ fn time_is_counted_in_the_state_it_was_spent_in() {
 #[test]
 fn keyed_circuits_add_up_under_their_parents_name() {
     let found = recorded(|_| {
-        let recorder = Arc::new(MetricsRecorder::new());
-        let (board, _) = board(recorder.clone());
+        let reporter = Arc::new(MetricsReporter::new());
+        let (board, _) = board(reporter.clone());
         let keyed = keyed(&board);
         for key in ["eu-1", "us-1"] {
             fail(&keyed.get(key), 4);
         }
         succeed(&keyed.get("us-2"));
-        recorder.publish(&board);
-        recorder.publish_keyed(&board.all_keyed()[0]);
+        reporter.publish(&board);
+        reporter.publish_keyed(&board.all_keyed()[0]);
     });
     let of = |name: &str, labels: &str| found[&format!("{name}{{circuit=hosts,{labels}}}")];
     assert_eq!(of("fuseboard_transitions_total", "from=closed,to=open,cause=tripped"), 2.0);
@@ -152,10 +152,10 @@ fn metrics_are_described_with_their_units() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
-        let recorder = Arc::new(MetricsRecorder::default());
-        let (board, _) = board(recorder.clone());
+        let reporter = Arc::new(MetricsReporter::default());
+        let (board, _) = board(reporter.clone());
         payments(&board).reset();
-        recorder.publish(&board);
+        reporter.publish(&board);
     });
     let described = snapshotter.snapshot().into_vec().into_iter();
     let units: BTreeMap<String, Option<Unit>> = described
@@ -197,7 +197,7 @@ impl Recorder for Faulty {
 #[test]
 fn a_recorder_that_panics_harms_no_call() {
     metrics::with_local_recorder(&Faulty, || {
-        let (board, _) = board(Arc::new(MetricsRecorder::new()));
+        let (board, _) = board(Arc::new(MetricsReporter::new()));
         let breaker = payments(&board);
         fail(&breaker, 2);
         let result = breaker.call(|| Err::<(), _>("the one that trips"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fuseboard::listeners::OtelMeter;
+use fuseboard::listeners::OtelReporter;
 use fuseboard::time::ManualClock;
 use fuseboard::{Board, Pin, State};
 use opentelemetry::KeyValue;
@@ -30,7 +30,7 @@ fn observed() -> Observed {
         PeriodicReader::builder(exporter.clone()).with_interval(Duration::from_secs(86_400));
     let provider = SdkMeterProvider::builder().with_reader(reader.build()).build();
     let meter = provider.meter("test");
-    let otel = Arc::new(OtelMeter::new(&meter));
+    let otel = Arc::new(OtelReporter::new(&meter));
     let (board, clock) = board(otel.clone());
     otel.observe(&meter, &board);
     Observed { provider, exporter, board, clock }
