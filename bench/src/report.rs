@@ -82,6 +82,7 @@ fn write_goals(text: &mut String, tables: &[Table]) -> fmt::Result {
         let Goal { text: what, threads, against, at_most, .. } = goal;
         writeln!(text, "| {what} | {threads} | {against} | {ratio} | {at_most} | {met} |")?;
     }
+    text.push_str("\nWhat holds back a goal that is missed stands in ARCHITECTURE.md, under \"Without the lock\".\n");
     Ok(())
 }
 
