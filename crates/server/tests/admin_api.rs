@@ -12,7 +12,7 @@ use fuseboard_server::admin::{self, AdminState};
 use fuseboard_server::config::Config;
 use fuseboard_server::metrics::Metrics;
 use fuseboard_services::wake::Bells;
-use fuseboard_store::{Draft, Letters, Memory, Settlement, StoredAnswer, Token};
+use fuseboard_store::{Draft, Letters, Memory, Priority, Settlement, StoredAnswer, Token};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -161,6 +161,10 @@ impl Server {
             key: key.to_owned(),
             scope: Vec::new(),
             order_key: None,
+            priority: Priority::Normal,
+            sla_deadline: None,
+            sealed_by: None,
+            fingerprint: None,
             life: Life::captured(now),
             captured_at: now,
         };
@@ -179,6 +183,7 @@ impl Server {
             body: b"no".to_vec(),
             at: now,
             truncated: false,
+            sealed_by: None,
         };
         let settlement = Settlement {
             event: Event::Settled { fence, answer, draw: 0.5 },

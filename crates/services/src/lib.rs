@@ -1,11 +1,19 @@
 //! What operates on circuits and letters: capture and continuous replay, without HTTP.
 //!
 //! - [`capture`]: when a call that was not done may become a letter, and making it one.
+//! - [`circuits`]: the circuit breaker service, which protects and operates circuits by name.
+//! - [`governance`]: the one gate that every replay passes.
 //! - [`replay`]: doing letters again, as long as their circuit admits calls.
+//! - [`replay_service`]: replay that somebody asks for: one letter, a batch, those of a circuit.
 //! - [`retention`]: forgetting finished letters.
 //! - [`wake`]: how a capture or a transition wakes the replay of its circuit.
 
 pub mod capture;
+pub mod circuits;
+pub mod governance;
 pub mod replay;
+pub mod replay_service;
 pub mod retention;
 pub mod wake;
+
+pub use circuits::{CircuitBreakerService, Runtime, get_circuit_breaker_service};

@@ -26,7 +26,7 @@ use tracing::warn;
 
 use crate::wake::Bells;
 
-mod pace;
+pub(crate) mod pace;
 mod worker;
 
 use pace::Pace;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use fuseboard_core::letter::{Event, Life, Refused, Rules, Status, step};
 use fuseboard_core::time::WallTime;
 
-use crate::letters::Settlement;
+use crate::audit::{AuditEntry, By};
+use crate::letters::{LetterId, Priority, Settlement};
+use crate::settings::Setting;
 
 /// The longest note that is kept, in bytes.
 const NOTE_KEPT: usize = 1_000;
@@ -81,13 +83,99 @@ pub(crate) fn settle(
 pub(crate) fn act(
     life: &Life,
     event: Event,
-    words: &str,
+    by: &By,
     now: WallTime,
     rules: &Rules,
 ) -> Result<Change, Refused> {
     let next = step(life, event, now, rules)?;
-    let entries = vec![note(words, event)];
+    let entries = match event {
+        Event::Tick => time_passed(life, &next),
+        _ => vec![by_hand(event, by)],
+    };
     Ok(Change { life: next, entries, last_error: LastError::Keep })
+}
+
+/// A letter that comes from another store. Who held it there does not hold it here.
+pub(crate) fn import(
+    life: &Life,
+    note: &str,
+    now: WallTime,
+    rules: &Rules,
+) -> Result<Change, Refused> {
+    let mut entries = vec![if note.is_empty() { "imported".to_owned() } else { cut(note) }];
+    let mut next = *life;
+    if life.status == Status::Replaying {
+        next = step(life, Event::OwnerStarted, now, rules)?;
+        entries.push("crashed: it was held where it came from".to_owned());
+        if next.status == Status::RequiresReview {
+            entries.push(review_after_crashes(&next));
+        }
+    }
+    Ok(Change { life: next, entries, last_error: LastError::Keep })
+}
+
+/// The audit record of an operator's act on a letter; `None` for what is nobody's act.
+pub(crate) fn audit_of_act(
+    id: LetterId,
+    event: Event,
+    (before, after): (&Life, &Life),
+    by: &By,
+    now: WallTime,
+) -> Option<AuditEntry> {
+    let action = match event {
+        Event::Requeue => "letter.requeue",
+        Event::Hasten => "letter.hasten",
+        Event::SetAside => "letter.set_aside",
+        Event::Discard => "letter.discard",
+        _ => return None,
+    };
+    Some(AuditEntry {
+        actor: by.actor.clone(),
+        action: action.to_owned(),
+        subject: format!("letter/{id}"),
+        reason: cut(&by.reason),
+        before: Some(before.status.to_string()),
+        after: Some(after.status.to_string()),
+        at: now,
+    })
+}
+
+/// The audit record of a setting's change.
+pub(crate) fn audit_of_setting(before: Option<&Setting>, after: &Setting) -> AuditEntry {
+    AuditEntry {
+        actor: after.actor.clone(),
+        action: "setting.change".to_owned(),
+        subject: format!("setting/{}", after.name),
+        reason: cut(&after.reason),
+        before: before.map(|setting| setting.value.clone()),
+        after: Some(after.value.clone()),
+        at: after.at,
+    }
+}
+
+/// What the history says of a letter that was raised because it is late.
+pub(crate) fn raised(to: Priority) -> String {
+    format!("raised to {to}: past its deadline")
+}
+
+fn time_passed(life: &Life, next: &Life) -> Vec<String> {
+    let mut entries = Vec::new();
+    if life.status == Status::Replaying {
+        entries.push("crashed: the lease ran out".to_owned());
+    }
+    match next.status {
+        Status::RequiresReview => entries.push(review_after_crashes(next)),
+        Status::Expired => entries.push(next.status.to_string()),
+        _ => {}
+    }
+    entries
+}
+
+fn by_hand(event: Event, By { actor, reason }: &By) -> String {
+    match reason.is_empty() {
+        true => cut(&format!("{} by {actor}", name(event))),
+        false => cut(&format!("{} by {actor}: {reason}", name(event))),
+    }
 }
 
 fn review_after_crashes(life: &Life) -> String {
@@ -99,6 +187,10 @@ fn note(words: &str, event: Event) -> String {
     if words.is_empty() {
         return name(event).to_owned();
     }
+    cut(words)
+}
+
+fn cut(words: &str) -> String {
     words[..words.floor_char_boundary(NOTE_KEPT)].to_owned()
 }
 
@@ -109,6 +201,7 @@ fn name(event: Event) -> &'static str {
         Event::HandedBack { .. } => "handed back",
         Event::OwnerStarted => "freed",
         Event::Requeue => "requeued",
+        Event::Hasten => "hastened",
         Event::SetAside => "set aside",
         Event::Discard => "discarded",
         Event::Tick => "expired",

@@ -25,6 +25,16 @@ pub enum StoreError {
         /// The letter that has the key.
         existing: LetterId,
     },
+    /// A letter that was to be imported has the key, in the same scope, of one that is here.
+    #[error("the idempotency key `{key}` on circuit `{circuit}` is that of letter {existing}")]
+    KeyTaken {
+        /// The circuit of both letters.
+        circuit: String,
+        /// The key of both letters.
+        key: String,
+        /// The letter that has the key.
+        existing: LetterId,
+    },
     /// The draft's token is another letter's. Tokens are drawn with [`Token::random`](crate::Token::random), once per draft.
     #[error("the token of this letter belongs to another letter: draw a new one for each draft")]
     TokenTaken,
@@ -37,6 +47,26 @@ pub enum StoreError {
     /// Who settles does not hold the letter any more. Nothing changed.
     #[error("not the holder of the letter: {0}")]
     Fenced(#[source] Refused),
+    /// The setting was changed by somebody else since it was read. Nothing changed now.
+    #[error(
+        "the setting `{name}` was changed meanwhile: seen at revision {seen}, it is at {current}; read it again"
+    )]
+    Outdated {
+        /// The setting.
+        name: String,
+        /// The revision that the caller had seen.
+        seen: u64,
+        /// Its revision now; 0 if it was never set.
+        current: u64,
+    },
+    /// The lease is somebody else's, or was given back. Nothing changed.
+    #[error("the lease `{name}` is not held with fence {fence} any more")]
+    LeaseLost {
+        /// The lease.
+        name: String,
+        /// The fence of the late holder.
+        fence: u64,
+    },
     /// There is no such letter, or it was purged.
     #[error("no such letter")]
     NotFound,

@@ -1,8 +1,9 @@
 //! Where Fuseboard remembers: letters, kept so that an acknowledged one is never lost.
 //!
-//! [`Letters`] is the contract; [`Sqlite`] keeps it on disk, [`Memory`] keeps it for as long as the process lives.
-//! A store selects letters and swaps what is known of them. What may happen to a letter is decided by
-//! [`fuseboard_core::letter::step`] alone, inside the store's transaction.
+//! [`Letters`] is the contract, with [`Audit`], [`Settings`] and [`Leases`] for what must be written together with
+//! letters; [`Sqlite`] keeps it on disk, [`Memory`] keeps it for as long as the process lives. A store selects letters and
+//! swaps what is known of them. What may happen to a letter is decided by [`fuseboard_core::letter::step`] alone, inside
+//! the store's transaction.
 //!
 //! What every store promises:
 //!
@@ -13,6 +14,8 @@
 //! - **Done is done.** A letter that is resolved, discarded or expired never leaves that status but by being purged.
 //! - **One letter per key.** The same circuit, method, URI, idempotency key and scope are the same letter, until it is
 //!   discarded or expired; with another body they are refused with [`StoreError::KeyReused`].
+//! - **In order.** Letters of one circuit with one order key go in the order in which they were captured.
+//! - **Whose hand it was.** What an operator does to a letter or a setting is in the audit log, or was not done.
 //! - **Nothing goes missing.** For each circuit, letters captured = letters in all statuses + letters purged.
 //! - **Bytes are bytes.** Bodies and header values come back exactly as they went in.
 //!
@@ -28,7 +31,7 @@
 //! ```
 //! use fuseboard_core::letter::{Answer, Event, Life, Status};
 //! use fuseboard_core::time::WallTime;
-//! use fuseboard_store::{Draft, Inserted, Letters, Settlement, Sqlite, SqliteOptions, Token};
+//! use fuseboard_store::{Draft, Inserted, Letters, Priority, Settlement, Sqlite, SqliteOptions, Token};
 //! use std::time::Duration;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -49,6 +52,10 @@
 //!     key: "order-7".to_owned(),
 //!     scope: b"a digest of host and credentials".to_vec(),
 //!     order_key: None,
+//!     priority: Priority::Normal,
+//!     sla_deadline: None,
+//!     sealed_by: None,
+//!     fingerprint: None,
 //!     life: Life::captured(now),
 //!     captured_at: now,
 //! };
@@ -64,20 +71,26 @@
 //! # }
 //! ```
 
+mod audit;
 mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod leases;
 mod letters;
 mod memory;
 mod random;
+mod settings;
 mod sqlite;
 
+pub use audit::{Audit, AuditEntry, AuditId, AuditQuery, AuditRecord, By};
 pub use error::{Cause, FullReason, StoreError};
+pub use leases::{Acquired, Lease, Leases};
 pub use letters::{
-    Answering, CircuitCounts, Counts, Draft, HistoryEntry, Inserted, Letter, LetterId,
-    LetterSummary, Letters, ParseLetterIdError, ParseTokenError, Query, Settlement, StoredAnswer,
-    Token,
+    Answering, Blocker, CircuitCounts, ClaimFilter, ClaimOrder, Counts, Draft, HistoryEntry,
+    Inserted, Late, Letter, LetterId, LetterSummary, Letters, ParseLetterIdError, ParseTokenError,
+    Priority, Query, Settlement, StoredAnswer, Token, UnknownPriority,
 };
 pub use memory::{Memory, MemoryOptions};
+pub use settings::{Setting, Settings};
 pub use sqlite::{Sqlite, SqliteOptions};

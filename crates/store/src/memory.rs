@@ -7,12 +7,17 @@ use std::time::Duration;
 use fuseboard_core::letter::{Event, Life, Rules};
 use fuseboard_core::time::WallTime;
 
+use crate::audit::{Audit, AuditEntry, AuditId, AuditQuery, AuditRecord, By};
 use crate::error::StoreError;
+use crate::leases::{Acquired, Lease, Leases};
 use crate::letters::{
-    Answering, Counts, Draft, HistoryEntry, Inserted, Letter, LetterId, LetterSummary, Letters,
-    Query, Settlement, Token,
+    Answering, Blocker, ClaimFilter, Counts, Draft, HistoryEntry, Inserted, Late, Letter, LetterId,
+    LetterSummary, Letters, Priority, Query, Settlement, Token,
 };
+use crate::settings::{Setting, Settings};
 
+mod desk;
+mod line;
 mod shelf;
 
 use shelf::Shelf;
@@ -64,6 +69,10 @@ impl Letters for Memory {
         self.answer(move |shelf| shelf.insert(draft))
     }
 
+    fn import(&self, letter: Letter, note: String, now: WallTime) -> Answering<'_, LetterId> {
+        self.answer(move |shelf| shelf.import(letter, &note, now))
+    }
+
     fn claim(
         &self,
         circuit: &str,
@@ -71,16 +80,25 @@ impl Letters for Memory {
         lease: Duration,
         now: WallTime,
     ) -> Answering<'_, Vec<Letter>> {
-        let circuit = circuit.to_owned();
-        self.answer(move |shelf| Ok(shelf.claim(&circuit, limit, lease, now)))
+        let circuit = Some(circuit.to_owned());
+        self.claim_by(ClaimFilter { circuit, limit, ..ClaimFilter::default() }, lease, now)
+    }
+
+    fn claim_by(
+        &self,
+        filter: ClaimFilter,
+        lease: Duration,
+        now: WallTime,
+    ) -> Answering<'_, Vec<Letter>> {
+        self.answer(move |shelf| Ok(shelf.claim(&filter, lease, now)))
     }
 
     fn settle(&self, id: LetterId, settlement: Settlement, now: WallTime) -> Answering<'_, Life> {
         self.answer(move |shelf| shelf.settle(id, settlement, now))
     }
 
-    fn act(&self, id: LetterId, event: Event, note: String, now: WallTime) -> Answering<'_, Life> {
-        self.answer(move |shelf| shelf.act(id, event, &note, now))
+    fn act(&self, id: LetterId, event: Event, by: By, now: WallTime) -> Answering<'_, Life> {
+        self.answer(move |shelf| shelf.act(id, event, &by, now))
     }
 
     fn get(&self, id: LetterId) -> Answering<'_, Option<Letter>> {
@@ -99,8 +117,25 @@ impl Letters for Memory {
         self.answer(move |shelf| Ok(shelf.list(&query)))
     }
 
+    fn export(&self, query: Query) -> Answering<'_, Vec<Letter>> {
+        self.answer(move |shelf| Ok(shelf.export(&query)))
+    }
+
     fn counts(&self) -> Answering<'_, Counts> {
         self.answer(|shelf| Ok(shelf.counts()))
+    }
+
+    fn late(&self, now: WallTime) -> Answering<'_, Vec<Late>> {
+        self.answer(move |shelf| Ok(shelf.late(now)))
+    }
+
+    fn raise_late(&self, to: Priority, now: WallTime, limit: usize) -> Answering<'_, u64> {
+        self.answer(move |shelf| Ok(shelf.raise_late(to, now, limit)))
+    }
+
+    fn first_in_line(&self, circuit: &str, order_key: &str) -> Answering<'_, Option<Blocker>> {
+        let (circuit, order_key) = (circuit.to_owned(), order_key.to_owned());
+        self.answer(move |shelf| Ok(shelf.lines().first(&circuit, &order_key)))
     }
 
     fn next_due(&self, circuit: &str) -> Answering<'_, Option<WallTime>> {
@@ -124,5 +159,62 @@ impl Letters for Memory {
             *self.locked() = None;
             Ok(())
         })
+    }
+}
+
+impl Audit for Memory {
+    fn record(&self, entry: AuditEntry) -> Answering<'_, AuditId> {
+        self.answer(move |shelf| Ok(shelf.desk.record(entry)))
+    }
+
+    fn records(&self, query: AuditQuery) -> Answering<'_, Vec<AuditRecord>> {
+        self.answer(move |shelf| Ok(shelf.desk.records(&query)))
+    }
+
+    fn purge_records(&self, before: WallTime, limit: usize) -> Answering<'_, u64> {
+        self.answer(move |shelf| Ok(shelf.desk.purge_records(before, limit)))
+    }
+}
+
+impl Settings for Memory {
+    fn settings(&self) -> Answering<'_, Vec<Setting>> {
+        self.answer(|shelf| Ok(shelf.desk.settings()))
+    }
+
+    fn change_setting(
+        &self,
+        name: String,
+        value: String,
+        seen: u64,
+        by: By,
+        now: WallTime,
+    ) -> Answering<'_, Setting> {
+        self.answer(move |shelf| shelf.desk.change_setting(name, value, seen, by, now))
+    }
+}
+
+impl Leases for Memory {
+    fn acquire(
+        &self,
+        name: String,
+        holder: String,
+        lasts: Duration,
+        now: WallTime,
+    ) -> Answering<'_, Acquired> {
+        self.answer(move |shelf| Ok(shelf.desk.acquire(name, holder, lasts, now)))
+    }
+
+    fn renew(
+        &self,
+        name: String,
+        fence: u64,
+        lasts: Duration,
+        now: WallTime,
+    ) -> Answering<'_, Lease> {
+        self.answer(move |shelf| shelf.desk.renew(name, fence, now + lasts))
+    }
+
+    fn release(&self, name: String, fence: u64) -> Answering<'_, ()> {
+        self.answer(move |shelf| shelf.desk.release(name, fence))
     }
 }

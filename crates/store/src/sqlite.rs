@@ -12,24 +12,34 @@ use fuseboard_core::time::{Clock, SystemClock, WallTime};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::audit::By;
 use crate::error::StoreError;
 use crate::letters::{
-    Answering, Counts, Draft, HistoryEntry, Inserted, Letter, LetterId, LetterSummary, Letters,
-    Query, Settlement, Token,
+    Answering, Blocker, ClaimFilter, Counts, Draft, HistoryEntry, Import, Inserted, Late, Letter,
+    LetterId, LetterSummary, Letters, Priority, Query, Settlement, Token,
 };
 
+mod audit;
 mod connect;
 mod fault;
 mod headers;
+mod import;
 mod job;
+mod kinds;
+mod late;
+mod leases;
 mod ledger;
+mod line;
 mod owner;
+#[cfg(test)]
+mod plans;
 mod query;
 mod reader;
 mod reserve;
 mod room;
 mod row;
 mod schema;
+mod settings;
 mod work;
 mod writer;
 
@@ -259,6 +269,11 @@ impl Letters for Sqlite {
         self.write_bringing(Some(draft.size()), move |work| work.insert(&draft))
     }
 
+    fn import(&self, letter: Letter, note: String, now: WallTime) -> Answering<'_, LetterId> {
+        let import = Import::from(letter);
+        self.write_bringing(Some(import.size()), move |work| work.import(&import, &note, now))
+    }
+
     fn claim(
         &self,
         circuit: &str,
@@ -270,20 +285,30 @@ impl Letters for Sqlite {
         self.write(move |work| work.claim(&circuit, limit, lease, now))
     }
 
+    fn claim_by(
+        &self,
+        filter: ClaimFilter,
+        lease: Duration,
+        now: WallTime,
+    ) -> Answering<'_, Vec<Letter>> {
+        self.write(move |work| work.claim_by(&filter, lease, now))
+    }
+
     fn settle(&self, id: LetterId, settlement: Settlement, now: WallTime) -> Answering<'_, Life> {
         self.write(move |work| work.settle(id, &settlement, now))
     }
 
-    fn act(&self, id: LetterId, event: Event, note: String, now: WallTime) -> Answering<'_, Life> {
-        self.write(move |work| work.act(id, event, &note, now))
+    fn act(&self, id: LetterId, event: Event, by: By, now: WallTime) -> Answering<'_, Life> {
+        self.write(move |work| work.act(id, event, &by, now))
     }
 
     fn get(&self, id: LetterId) -> Answering<'_, Option<Letter>> {
-        self.read(move |connection| Ok(row::letter(connection, id)?))
+        self.read(move |connection| query::snapshot(connection, |now| row::letter(now, id)))
     }
 
     fn by_token(&self, token: Token) -> Answering<'_, Option<Letter>> {
-        self.read(move |connection| Ok(row::letter_by_token(connection, token)?))
+        let find = move |now: &Connection| row::letter_by_token(now, token);
+        self.read(move |connection| query::snapshot(connection, find))
     }
 
     fn history(&self, id: LetterId) -> Answering<'_, Vec<HistoryEntry>> {
@@ -294,8 +319,25 @@ impl Letters for Sqlite {
         self.read(move |connection| query::list(connection, &query))
     }
 
+    fn export(&self, query: Query) -> Answering<'_, Vec<Letter>> {
+        self.read(move |connection| query::export(connection, &query))
+    }
+
     fn counts(&self) -> Answering<'_, Counts> {
         self.read(query::counts)
+    }
+
+    fn late(&self, now: WallTime) -> Answering<'_, Vec<Late>> {
+        self.read(move |connection| late::late(connection, now))
+    }
+
+    fn raise_late(&self, to: Priority, now: WallTime, limit: usize) -> Answering<'_, u64> {
+        self.write(move |work| work.raise_late(to, now, limit))
+    }
+
+    fn first_in_line(&self, circuit: &str, order_key: &str) -> Answering<'_, Option<Blocker>> {
+        let (circuit, order_key) = (circuit.to_owned(), order_key.to_owned());
+        self.read(move |connection| Ok(line::first(connection, &circuit, &order_key)?))
     }
 
     fn next_due(&self, circuit: &str) -> Answering<'_, Option<WallTime>> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use fuseboard_core::letter::{Answer, Event, Status};
 use fuseboard_core::time::WallTime;
 use fuseboard_store::{
-    Draft, FullReason, Inserted, LetterId, Letters, Query, Settlement, Sqlite, SqliteOptions,
-    StoreError, StoredAnswer, conformance,
+    Acquired, By, Draft, FullReason, Inserted, Leases, LetterId, Letters, Query, Settlement,
+    Sqlite, SqliteOptions, StoreError, StoredAnswer, conformance,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -118,6 +118,22 @@ async fn a_new_owner_frees_every_letter_and_counts_a_crash() {
     }
 }
 
+#[tokio::test]
+async fn a_new_owner_frees_every_named_lease() {
+    let (folder, letters) = empty();
+    let hour = Duration::from_secs(3_600);
+    let name = || "replay".to_owned();
+    let first = letters.acquire(name(), "a".to_owned(), hour, NOW).await.unwrap();
+    let Acquired::Mine(old) = first else { panic!("nobody has it") };
+    drop(letters);
+    let letters = Sqlite::open(options(&folder)).unwrap();
+    let late = letters.renew(name(), old.fence, hour, NOW).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost { .. })), "{late:?}");
+    let second = letters.acquire(name(), "b".to_owned(), hour, NOW).await.unwrap();
+    let Acquired::Mine(new) = second else { panic!("its holder is dead") };
+    assert!(new.fence > old.fence);
+}
+
 /// A time at which everything that the system's clock has made due is due.
 fn far() -> WallTime {
     WallTime::from_unix_millis(i64::MAX / 2)
@@ -163,7 +179,7 @@ async fn one_call_that_fails_does_not_spoil_those_it_shares_a_commit_with() {
         letters.insert(reused),
         letters.insert(clash("first")),
         letters.insert(clash("second")),
-        letters.act(LetterId(99), Event::Discard, String::new(), NOW),
+        letters.act(LetterId(99), Event::Discard, By::system(""), NOW),
         letters.insert(letter("last")),
         async { other.execute_batch("ROLLBACK").unwrap() },
     );
@@ -220,7 +236,8 @@ async fn a_store_at_its_size_can_be_read_emptied_and_filled_again() {
         let event = Event::Settled { fence: letter.life.fence, answer: Answer::Done, draw: 0.5 };
         let body = vec![7; 1_000];
         let (headers, truncated) = (Vec::new(), false);
-        let answer = Some(StoredAnswer { status: 200, headers, body, at: NOW, truncated });
+        let answer =
+            Some(StoredAnswer { status: 200, headers, body, at: NOW, truncated, sealed_by: None });
         let settlement = Settlement { event, answer, note: "answered 200".to_owned() };
         letters.settle(letter.id, settlement, NOW).await.unwrap();
     }

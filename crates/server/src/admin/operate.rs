@@ -4,7 +4,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use fuseboard_core::letter::{Event, Life};
-use fuseboard_store::{LetterId, StoreError};
+use fuseboard_store::{By, LetterId, StoreError};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
@@ -68,8 +68,8 @@ async fn act(
     let Json(order) =
         order.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let reason = reason(&order)?;
-    let note = format!("{done} by {actor}: {reason}");
-    let life = state.letters.act(id, event, note, state.clock.wall()).await;
+    let by = By::new(actor, reason);
+    let life = state.letters.act(id, event, by, state.clock.wall()).await;
     let life = life.map_err(|error| match error {
         StoreError::NotFound => gone(id),
         error => error.into(),

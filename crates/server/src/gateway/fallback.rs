@@ -7,7 +7,7 @@ use fuseboard_core::letter::{Life, Status};
 use fuseboard_core::policy::{Deadline, Retry};
 use fuseboard_core::time::Moment;
 use fuseboard_services::capture::{Undone, may_capture};
-use fuseboard_store::{Draft, Inserted, StoreError, Token};
+use fuseboard_store::{Draft, Inserted, Priority, StoreError, Token};
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Response, StatusCode};
 
@@ -164,6 +164,10 @@ impl Gateway {
             key: head.headers.get(IDEMPOTENCY_KEY).map(text).unwrap_or_default(),
             scope: scope::of(&head.headers),
             order_key: None,
+            priority: Priority::Normal,
+            sla_deadline: None,
+            sealed_by: None,
+            fingerprint: None,
             life: Life::captured(not_before),
             captured_at: now,
         }

@@ -100,6 +100,7 @@ impl HttpReplay {
             body: body.to_vec(),
             at: self.clock.wall(),
             truncated,
+            sealed_by: None,
         };
         Delivery {
             answer: Answer::from_http(status, retry_after),

@@ -50,7 +50,7 @@ fn a_database_of_a_newer_version_is_left_alone() {
     let database = database(&folder);
     set_version(&database, 7);
     let before = fs::read(&database).unwrap();
-    let expected = ["letters.db", "version 7", "knows up to 1", "start the newer Fuseboard"];
+    let expected = ["letters.db", "version 7", "knows up to 2", "start the newer Fuseboard"];
     refused(database.parent().unwrap(), &expected);
     assert_eq!(fs::read(&database).unwrap(), before);
 }

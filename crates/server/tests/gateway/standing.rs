@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fuseboard_core::letter::Event;
 use fuseboard_core::time::WallTime;
-use fuseboard_store::{LetterSummary, Query};
+use fuseboard_store::{By, LetterSummary, Query};
 
 use crate::rig::{CALM, CHAIN, Rig, Setup, answer, get, with_body};
 use crate::upstream::{Dead, Upstream};
@@ -54,8 +54,8 @@ async fn a_discarded_letter_will_never_have_an_answer() {
     rig.force_open();
     let page = rig.ask(keyed()).await.get("location").unwrap();
     let id = letters(&rig).await[0].id;
-    let note = String::new();
-    rig.app.letters().act(id, Event::Discard, note, WallTime::default()).await.unwrap();
+    let by = By::system("");
+    rig.app.letters().act(id, Event::Discard, by, WallTime::default()).await.unwrap();
     let seen = rig.ask(get(&format!("{page}/answer"))).await;
     assert_eq!((seen.status, seen.get("retry-after")), (404, None));
     assert_eq!(seen.get("fuseboard-reason").unwrap(), "discarded");

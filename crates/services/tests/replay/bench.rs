@@ -78,7 +78,14 @@ impl Deliver for Upstream {
 fn answered(status: u16) -> Delivery {
     let failed = status >= 500 || status == 429;
     let at = WallTime::default();
-    let stored = StoredAnswer { status, headers: vec![], body: vec![], at, truncated: false };
+    let stored = StoredAnswer {
+        status,
+        headers: vec![],
+        body: vec![],
+        at,
+        truncated: false,
+        sealed_by: None,
+    };
     Delivery {
         answer: Answer::from_http(status, None),
         outcome: if failed { Outcome::Failure } else { Outcome::Success },
@@ -175,6 +182,10 @@ impl Bench {
                 key: format!("key-{number}"),
                 scope: vec![],
                 order_key: None,
+                priority: Priority::Normal,
+                sla_deadline: None,
+                sealed_by: None,
+                fingerprint: None,
                 life: Life::captured(now),
                 captured_at: now,
             };
@@ -274,6 +285,10 @@ impl Letters for FaultyStore {
         self.store.insert(draft)
     }
 
+    fn import(&self, letter: Letter, note: String, now: WallTime) -> Answering<'_, LetterId> {
+        self.store.import(letter, note, now)
+    }
+
     fn claim(
         &self,
         circuit: &str,
@@ -287,6 +302,18 @@ impl Letters for FaultyStore {
         }
     }
 
+    fn claim_by(
+        &self,
+        filter: ClaimFilter,
+        lease: Duration,
+        now: WallTime,
+    ) -> Answering<'_, Vec<Letter>> {
+        match FaultyStore::fails(&self.claims) {
+            Ok(()) => self.store.claim_by(filter, lease, now),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
+    }
+
     fn settle(&self, id: LetterId, settlement: Settlement, now: WallTime) -> Answering<'_, Life> {
         match FaultyStore::fails(&self.settles) {
             Ok(()) => self.store.settle(id, settlement, now),
@@ -294,8 +321,8 @@ impl Letters for FaultyStore {
         }
     }
 
-    fn act(&self, id: LetterId, event: Event, note: String, now: WallTime) -> Answering<'_, Life> {
-        self.store.act(id, event, note, now)
+    fn act(&self, id: LetterId, event: Event, by: By, now: WallTime) -> Answering<'_, Life> {
+        self.store.act(id, event, by, now)
     }
 
     fn get(&self, id: LetterId) -> Answering<'_, Option<Letter>> {
@@ -312,6 +339,22 @@ impl Letters for FaultyStore {
 
     fn list(&self, query: Query) -> Answering<'_, Vec<LetterSummary>> {
         self.store.list(query)
+    }
+
+    fn export(&self, query: Query) -> Answering<'_, Vec<Letter>> {
+        self.store.export(query)
+    }
+
+    fn late(&self, now: WallTime) -> Answering<'_, Vec<Late>> {
+        self.store.late(now)
+    }
+
+    fn raise_late(&self, to: Priority, now: WallTime, limit: usize) -> Answering<'_, u64> {
+        self.store.raise_late(to, now, limit)
+    }
+
+    fn first_in_line(&self, circuit: &str, order_key: &str) -> Answering<'_, Option<Blocker>> {
+        self.store.first_in_line(circuit, order_key)
     }
 
     fn counts(&self) -> Answering<'_, Counts> {
@@ -332,5 +375,62 @@ impl Letters for FaultyStore {
 
     fn close(&self) -> Answering<'_, ()> {
         self.store.close()
+    }
+}
+
+impl Audit for FaultyStore {
+    fn record(&self, entry: AuditEntry) -> Answering<'_, AuditId> {
+        self.store.record(entry)
+    }
+
+    fn records(&self, query: AuditQuery) -> Answering<'_, Vec<AuditRecord>> {
+        self.store.records(query)
+    }
+
+    fn purge_records(&self, before: WallTime, limit: usize) -> Answering<'_, u64> {
+        self.store.purge_records(before, limit)
+    }
+}
+
+impl Settings for FaultyStore {
+    fn settings(&self) -> Answering<'_, Vec<Setting>> {
+        self.store.settings()
+    }
+
+    fn change_setting(
+        &self,
+        name: String,
+        value: String,
+        seen: u64,
+        by: By,
+        now: WallTime,
+    ) -> Answering<'_, Setting> {
+        self.store.change_setting(name, value, seen, by, now)
+    }
+}
+
+impl Leases for FaultyStore {
+    fn acquire(
+        &self,
+        name: String,
+        holder: String,
+        lasts: Duration,
+        now: WallTime,
+    ) -> Answering<'_, Acquired> {
+        self.store.acquire(name, holder, lasts, now)
+    }
+
+    fn renew(
+        &self,
+        name: String,
+        fence: u64,
+        lasts: Duration,
+        now: WallTime,
+    ) -> Answering<'_, Lease> {
+        self.store.renew(name, fence, lasts, now)
+    }
+
+    fn release(&self, name: String, fence: u64) -> Answering<'_, ()> {
+        self.store.release(name, fence)
     }
 }

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use fuseboard_core::letter::{Answer, Event, Life, Rules};
+use fuseboard_core::letter::{Answer, Event, Life, Rules, Status};
 use fuseboard_core::policy::Retry;
 use fuseboard_core::time::WallTime;
 
-use crate::letters::{Draft, Letter, LetterId, Letters, Settlement, StoredAnswer, Token};
+use crate::audit::By;
+use crate::letters::{
+    Draft, Letter, LetterId, Letters, Priority, Query, Settlement, StoredAnswer, Token,
+};
 
 /// The circuit of most letters here.
 pub(super) const PAYMENTS: &str = "payments";
@@ -40,6 +43,10 @@ pub fn draft(circuit: &str, key: &str, at: WallTime) -> Draft {
         key: key.to_owned(),
         scope: b"alice".to_vec(),
         order_key: None,
+        priority: Priority::Normal,
+        sla_deadline: None,
+        sealed_by: None,
+        fingerprint: None,
         life: Life::captured(at),
         captured_at: at,
     }
@@ -79,7 +86,14 @@ pub(super) fn handed_back(fence: u64) -> Settlement {
 /// An answer whose bytes are no text.
 pub(super) fn answer(status: u16, at: WallTime) -> StoredAnswer {
     let headers = vec![("x-raw".to_owned(), vec![0xff, 0x00, b'\n'])];
-    StoredAnswer { status, headers, body: vec![0, 159, 146, 150], at, truncated: true }
+    StoredAnswer {
+        status,
+        headers,
+        body: vec![0, 159, 146, 150],
+        at,
+        truncated: true,
+        sealed_by: None,
+    }
 }
 
 /// Inserts, claims and resolves a letter, all at `seconds`.
@@ -88,4 +102,38 @@ pub(super) async fn resolve_one(letters: &dyn Letters, key: &str, seconds: i64) 
     let fence = claim_one(letters, seconds).await.life.fence;
     letters.settle(id, settled(fence, Answer::Done), at(seconds)).await.unwrap();
     id
+}
+
+/// An operator, without a reason.
+pub(super) fn ops() -> By {
+    By::new("ops", "")
+}
+
+/// That for each circuit, letters captured = letters in all statuses + letters purged, and that the counts are those of
+/// the letters that are here. Every conformance function ends with it.
+pub async fn letters_are_conserved(letters: &dyn Letters) {
+    let counts = letters.counts().await.unwrap();
+    let mut here = std::collections::BTreeMap::<(String, Status), u64>::new();
+    let mut query = Query::default();
+    loop {
+        let page = letters.list(query.clone()).await.unwrap();
+        let Some(last) = page.last() else { break };
+        query.after = Some(last.id);
+        for summary in page {
+            *here.entry((summary.circuit, summary.life.status)).or_default() += 1;
+        }
+    }
+    let (mut captured, mut purged) = (0, 0);
+    for (name, circuit) in &counts.circuits {
+        let sum = circuit.by_status.values().sum::<u64>() + circuit.purged;
+        assert_eq!(circuit.captured, sum, "circuit `{name}` lost or made letters: {circuit:?}");
+        for status in Status::ALL {
+            let listed = here.remove(&(name.clone(), status)).unwrap_or_default();
+            assert_eq!(circuit.of(status), listed, "`{name}` miscounts {status}");
+        }
+        captured += circuit.captured;
+        purged += circuit.purged;
+    }
+    assert!(here.is_empty(), "letters that no count knows: {here:?}");
+    assert_eq!((counts.captured, counts.purged), (captured, purged));
 }

@@ -2,9 +2,15 @@
 
 use fuseboard_core::letter::{Answer, Event, Status};
 
-use super::fixtures::{PAYMENTS, at, claim_one, draft, get, insert, resolve_one, settled};
+use super::fixtures::{
+    LEASE, PAYMENTS, at, claim_one, draft, get, insert, letters_are_conserved, ops, resolve_one,
+    settled,
+};
+use crate::audit::AuditQuery;
 use crate::error::{FullReason, StoreError};
-use crate::letters::{Draft, Inserted, Letter, LetterId, Letters, Query, Token};
+use crate::letters::{
+    ClaimFilter, Draft, Inserted, Letter, LetterId, Letters, Priority, Query, Token,
+};
 
 /// Every field of a draft comes back, with every byte of its headers and body, by number and by token.
 pub async fn a_letter_comes_back_byte_for_byte(letters: &dyn Letters) {
@@ -20,6 +26,10 @@ pub async fn a_letter_comes_back_byte_for_byte(letters: &dyn Letters) {
         body: large,
         uri: "/caf\u{e9}?q='; DROP TABLE letters; --\0".to_owned(),
         order_key: Some("customer \u{1f4a1}".to_owned()),
+        priority: Priority::Critical,
+        sla_deadline: Some(at(77)),
+        sealed_by: Some("2026-11".to_owned()),
+        fingerprint: Some(vec![0, 255]),
         ..draft(PAYMENTS, "odd", at(1))
     };
     let bare = Draft {
@@ -35,6 +45,7 @@ pub async fn a_letter_comes_back_byte_for_byte(letters: &dyn Letters) {
         assert_is(&letter, inserted.id(), &draft);
         assert_eq!(letters.by_token(draft.token).await.unwrap(), Some(letter));
     }
+    letters_are_conserved(letters).await;
 }
 
 fn assert_is(letter: &Letter, id: LetterId, draft: &Draft) {
@@ -52,7 +63,12 @@ fn assert_is(letter: &Letter, id: LetterId, draft: &Draft) {
         key: draft.key.clone(),
         scope: draft.scope.clone(),
         order_key: draft.order_key.clone(),
+        priority: draft.priority,
+        sla_deadline: draft.sla_deadline,
+        sealed_by: draft.sealed_by.clone(),
+        fingerprint: draft.fingerprint.clone(),
         life: draft.life,
+        blocked_by: None,
         captured_at: draft.captured_at,
         answer: None,
         last_error: None,
@@ -88,6 +104,7 @@ pub async fn the_same_key_with_the_same_body_is_the_same_letter(letters: &dyn Le
         assert!(matches!(inserted, Inserted::New(new, _) if new > id), "{inserted:?}");
     }
     assert_eq!(letters.counts().await.unwrap().captured, 5);
+    letters_are_conserved(letters).await;
 }
 
 /// In another scope a key is another letter, whatever its body: one caller never gets another's letter.
@@ -114,18 +131,19 @@ pub async fn a_key_counts_only_within_its_scope(letters: &dyn Letters) {
             "{scope:?}: {reused:?}"
         );
     }
+    letters_are_conserved(letters).await;
 }
 
 /// A letter that was discarded or has expired does not answer for its key: the key makes a new letter, also with another
 /// body, and that one answers from then on.
 pub async fn a_key_is_free_again_once_its_letter_is_given_up(letters: &dyn Letters) {
     let discarded = insert(letters, "k", 0).await;
-    letters.act(discarded, Event::Discard, String::new(), at(1)).await.unwrap();
+    letters.act(discarded, Event::Discard, ops(), at(1)).await.unwrap();
     let mut second = Draft { body: b"second".to_vec(), ..draft(PAYMENTS, "k", at(2)) };
     second.life.expires_at = Some(at(3));
     let expired = letters.insert(second.clone()).await.unwrap();
     assert_eq!(expired, Inserted::New(expired.id(), second.token));
-    letters.act(expired.id(), Event::Tick, String::new(), at(3)).await.unwrap();
+    letters.act(expired.id(), Event::Tick, ops(), at(3)).await.unwrap();
     let third = letters.insert(draft(PAYMENTS, "k", at(4))).await.unwrap();
     assert!(matches!(third, Inserted::New(..)), "{third:?}");
 
@@ -135,6 +153,7 @@ pub async fn a_key_is_free_again_once_its_letter_is_given_up(letters: &dyn Lette
         assert_eq!(get(letters, id).await.life.status, status, "it is still here");
     }
     assert_eq!(letters.counts().await.unwrap().captured, 3);
+    letters_are_conserved(letters).await;
 }
 
 /// The same key with another body is refused, names the letter that has it, and changes nothing.
@@ -152,6 +171,7 @@ pub async fn the_same_key_with_another_body_is_refused(letters: &dyn Letters) {
     }
     assert_eq!(get(letters, id).await, before);
     assert_eq!(letters.counts().await.unwrap().captured, 1);
+    letters_are_conserved(letters).await;
 }
 
 /// A second letter under a token is refused: its page would show another's answer.
@@ -161,6 +181,7 @@ pub async fn a_token_belongs_to_one_letter(letters: &dyn Letters) {
     let second = Draft { token: first.token, ..draft(PAYMENTS, "second", at(0)) };
     assert!(matches!(letters.insert(second).await, Err(StoreError::TokenTaken)));
     assert_eq!(letters.counts().await.unwrap().captured, 1);
+    letters_are_conserved(letters).await;
 }
 
 /// A store with room for `capacity` letters that are not final refuses the next one, still knows the letters it has by
@@ -179,12 +200,13 @@ pub async fn a_full_store_says_so_and_takes_letters_again(letters: &dyn Letters,
     let known = letters.insert(draft(PAYMENTS, "0", at(1))).await.unwrap();
     assert!(matches!(known, Inserted::Same(id, ..) if id == ids[0]));
 
-    letters.act(ids[0], Event::SetAside, String::new(), at(2)).await.unwrap();
+    letters.act(ids[0], Event::SetAside, ops(), at(2)).await.unwrap();
     assert!(letters.insert(draft(PAYMENTS, "more", at(2))).await.is_err(), "review is not final");
-    letters.act(ids[0], Event::Discard, String::new(), at(3)).await.unwrap();
+    letters.act(ids[0], Event::Discard, ops(), at(3)).await.unwrap();
     letters.insert(draft(PAYMENTS, "more", at(4))).await.unwrap();
     assert!(letters.insert(draft(PAYMENTS, "too many", at(4))).await.is_err());
     assert_eq!(letters.counts().await.unwrap().captured, capacity + 1);
+    letters_are_conserved(letters).await;
 }
 
 /// A purged letter's key may be used again, also with another body, and its number is not used again.
@@ -194,6 +216,7 @@ pub async fn a_key_is_free_again_once_its_letter_is_purged(letters: &dyn Letters
     let other = Draft { body: b"other".to_vec(), ..draft(PAYMENTS, "k", at(2)) };
     let inserted = letters.insert(other).await.unwrap();
     assert!(matches!(inserted, Inserted::New(id, _) if id > gone), "{inserted:?} after {gone}");
+    letters_are_conserved(letters).await;
 }
 
 /// What is asked of a letter that is not here is not found, or nothing.
@@ -205,11 +228,12 @@ pub async fn a_letter_that_is_not_here_is_not_found(letters: &dyn Letters) {
         assert!(letters.history(id).await.unwrap().is_empty());
         let settled = letters.settle(id, settled(1, Answer::Done), at(2)).await;
         assert!(matches!(settled, Err(StoreError::NotFound)), "{settled:?}");
-        let acted = letters.act(id, Event::Discard, String::new(), at(2)).await;
+        let acted = letters.act(id, Event::Discard, ops(), at(2)).await;
         assert!(matches!(acted, Err(StoreError::NotFound)), "{acted:?}");
     }
     assert!(letters.by_token(Token::from_bytes([7; 16])).await.unwrap().is_none());
     assert_eq!(letters.counts().await.unwrap().of(Status::Resolved), 0);
+    letters_are_conserved(letters).await;
 }
 
 /// A closed store does nothing more, says so to every call, and may be closed again.
@@ -223,6 +247,13 @@ pub async fn a_closed_store_is_unavailable(letters: &dyn Letters) {
         letters.list(Query::default()).await.map(drop),
         letters.counts().await.map(drop),
         letters.purge(at(1), 1).await.map(drop),
+        letters.claim_by(ClaimFilter::default(), LEASE, at(1)).await.map(drop),
+        letters.first_in_line(PAYMENTS, "a").await.map(drop),
+        letters.late(at(1)).await.map(drop),
+        letters.records(AuditQuery::default()).await.map(drop),
+        letters.purge_records(at(1), 1).await.map(drop),
+        letters.settings().await.map(drop),
+        letters.release("replay".to_owned(), 1).await.map(drop),
     ];
     for answer in unavailable {
         let error = answer.expect_err("it is closed");

@@ -3,8 +3,10 @@
 use fuseboard_core::letter::{Answer, Event, Status};
 
 use super::fixtures::{
-    LEASE, PAYMENTS, answer, at, claim_one, draft, get, handed_back, insert, settled,
+    LEASE, PAYMENTS, answer, at, claim_one, draft, get, handed_back, insert, letters_are_conserved,
+    ops, settled,
 };
+use crate::audit::By;
 use crate::letters::{Draft, LetterId, Letters, Query, Settlement};
 
 /// Each thing that happens to a letter has an entry, in order, with when it was and the fence after it.
@@ -14,8 +16,8 @@ pub async fn history_tells_what_happened_in_order(letters: &dyn Letters) {
     let fence = claim_one(letters, 11).await.life.fence;
     let note = "answered 422".to_owned();
     letters.settle(id, Settlement { note, ..settled(fence, Answer::Never) }, at(12)).await.unwrap();
-    letters.act(id, Event::Requeue, "requeued by ops".to_owned(), at(13)).await.unwrap();
-    letters.act(id, Event::Discard, String::new(), at(14)).await.unwrap();
+    letters.act(id, Event::Requeue, By::new("ops", "fixed"), at(13)).await.unwrap();
+    letters.act(id, Event::Discard, ops(), at(14)).await.unwrap();
 
     let history = letters.history(id).await.unwrap();
     let told: Vec<_> =
@@ -27,10 +29,11 @@ pub async fn history_tells_what_happened_in_order(letters: &dyn Letters) {
         (at(11), "claimed", 2),
         (at(12), "answered 422", 2),
         (at(12), "requires_review after 1 attempts", 2),
-        (at(13), "requeued by ops", 3),
-        (at(14), "discarded", 4),
+        (at(13), "requeued by ops: fixed", 3),
+        (at(14), "discarded by ops", 4),
     ];
     assert_eq!(told, wanted);
+    letters_are_conserved(letters).await;
 }
 
 /// A letter that goes to and fro keeps its newest 256 entries, and a long note its first 1,000 bytes.
@@ -48,6 +51,7 @@ pub async fn history_keeps_the_newest_entries(letters: &dyn Letters) {
     assert!(last.what.starts_with("150 \u{e9}"));
     assert!((990..=1_000).contains(&last.what.len()), "{} bytes", last.what.len());
     assert_eq!(history[0].at, at(23), "the oldest went first");
+    letters_are_conserved(letters).await;
 }
 
 /// A list has what its query says, the lowest number first, and goes on after its cursor.
@@ -100,6 +104,7 @@ pub async fn lists_filter_and_page_in_order(letters: &dyn Letters) {
             assert_eq!((summary.domain, summary.key), (letter.domain, letter.key));
         }
     }
+    letters_are_conserved(letters).await;
 }
 
 /// The counts of a circuit follow its letter through every status, and keep it when it is purged.
@@ -114,7 +119,7 @@ pub async fn counts_follow_a_letter_through_its_life(letters: &dyn Letters) {
     expect_only(letters, Status::Replaying).await;
     letters.settle(id, settled(fence, Answer::Never), at(15)).await.unwrap();
     expect_only(letters, Status::RequiresReview).await;
-    letters.act(id, Event::Requeue, String::new(), at(16)).await.unwrap();
+    letters.act(id, Event::Requeue, ops(), at(16)).await.unwrap();
     expect_only(letters, Status::Pending).await;
     let fence = claim_one(letters, 16).await.life.fence;
     assert!(letters.settle(id, settled(fence - 1, Answer::Done), at(16)).await.is_err());
@@ -130,6 +135,7 @@ pub async fn counts_follow_a_letter_through_its_life(letters: &dyn Letters) {
     assert_eq!((circuit.captured, circuit.purged), (1, 1));
     assert_eq!(circuit.by_status.values().sum::<u64>(), 0);
     assert_eq!(circuit.by_status.len(), Status::ALL.len());
+    letters_are_conserved(letters).await;
 }
 
 async fn expect_only(letters: &dyn Letters, status: Status) {
@@ -155,8 +161,9 @@ pub async fn the_next_due_time_is_that_of_a_letter_or_of_a_lease(letters: &dyn L
     assert_eq!(letters.next_due(PAYMENTS).await.unwrap(), Some(at(16)), "the lease's end");
     letters.settle(id, settled(fence, Answer::Never), at(7)).await.unwrap();
     assert_eq!(letters.next_due(PAYMENTS).await.unwrap(), Some(at(30)));
-    letters.act(id, Event::Requeue, String::new(), at(8)).await.unwrap();
+    letters.act(id, Event::Requeue, ops(), at(8)).await.unwrap();
     assert_eq!(letters.next_due(PAYMENTS).await.unwrap(), Some(at(8)));
+    letters_are_conserved(letters).await;
 }
 
 /// The circuits that wait are those with letters that are pending or replaying, by name.
@@ -168,7 +175,8 @@ pub async fn waiting_circuits_are_named(letters: &dyn Letters) {
     }
     assert_eq!(letters.circuits_with_letters().await.unwrap(), ["a", "b", "c"]);
     letters.claim("a", 1, LEASE, at(0)).await.unwrap();
-    letters.act(ids[0], Event::SetAside, String::new(), at(0)).await.unwrap();
-    letters.act(ids[1], Event::Discard, String::new(), at(0)).await.unwrap();
+    letters.act(ids[0], Event::SetAside, ops(), at(0)).await.unwrap();
+    letters.act(ids[1], Event::Discard, ops(), at(0)).await.unwrap();
     assert_eq!(letters.circuits_with_letters().await.unwrap(), ["a", "b"]);
+    letters_are_conserved(letters).await;
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use fuseboard_core::letter::{Answer, Event, Refused, Status};
 
 use super::fixtures::{
-    LEASE, PAYMENTS, answer, at, claim_one, draft, get, handed_back, insert, resolve_one, settled,
+    LEASE, PAYMENTS, answer, at, claim_one, draft, get, handed_back, insert, letters_are_conserved,
+    ops, resolve_one, settled,
 };
 use crate::error::StoreError;
 use crate::letters::{Draft, Letter, LetterId, Letters, Settlement};
@@ -41,6 +42,7 @@ pub async fn a_claim_takes_due_letters_of_its_circuit_in_order(letters: &dyn Let
     insert(letters, "new", 2).await;
     let lapsed = letters.claim(PAYMENTS, 3, LEASE, at(13)).await.unwrap();
     assert_eq!(numbers(&lapsed), [early, a, b]);
+    letters_are_conserved(letters).await;
 }
 
 /// Claims that are made at the same time never share a letter, and together get all of them.
@@ -54,6 +56,7 @@ pub async fn claims_made_together_share_no_letter(letters: &dyn Letters) {
     let claimed = [a, b, c, d].map(Result::unwrap).concat();
     let distinct: BTreeSet<_> = numbers(&claimed).into_iter().collect();
     assert_eq!((claimed.len(), distinct), (40, inserted));
+    letters_are_conserved(letters).await;
 }
 
 /// Whoever held a letter before somebody else does is refused, whatever they say of it.
@@ -81,6 +84,7 @@ pub async fn an_old_fence_is_refused(letters: &dyn Letters) {
     }
     assert_eq!(get(letters, id).await, before);
     letters.settle(id, settled(new, Answer::Done), at(11)).await.unwrap();
+    letters_are_conserved(letters).await;
 }
 
 /// A claim that runs out counts a crash, and a letter that has crashed three times waits for a person.
@@ -96,6 +100,7 @@ pub async fn a_lapsed_claim_counts_a_crash_and_the_cap_leads_to_review(letters: 
     let life = get(letters, id).await.life;
     assert_eq!((life.status, life.crashes, life.lease_until), (Status::RequiresReview, 3, None));
     assert!(letters.claim(PAYMENTS, 10, LEASE, at(99)).await.unwrap().is_empty());
+    letters_are_conserved(letters).await;
 }
 
 /// A letter that is done stays done, whatever is asked.
@@ -115,11 +120,12 @@ pub async fn a_resolved_letter_never_becomes_unresolved(letters: &dyn Letters) {
         assert!(matches!(refused, Err(StoreError::Refused(was)) if was == why), "{refused:?}");
     }
     for event in [Event::Requeue, Event::SetAside, Event::Discard, Event::Tick] {
-        let refused = letters.act(id, event, String::new(), at(1)).await;
+        let refused = letters.act(id, event, ops(), at(1)).await;
         assert!(matches!(refused, Err(StoreError::Refused(_))), "{event:?}: {refused:?}");
     }
     assert!(letters.claim(PAYMENTS, 10, LEASE, at(1_000)).await.unwrap().is_empty());
     assert_eq!(get(letters, id).await, done);
+    letters_are_conserved(letters).await;
 }
 
 /// A letter that is handed back is due at once, has not been tried, and can be claimed again.
@@ -132,6 +138,7 @@ pub async fn a_handed_back_letter_is_due_at_once_and_was_not_tried(letters: &dyn
         assert_eq!((life.attempts, life.crashes, life.lease_until), (0, 0, None));
     }
     assert_eq!(get(letters, id).await.last_error, None);
+    letters_are_conserved(letters).await;
 }
 
 /// A failed replay is due again after a wait that grows; without attempts left, a person must look.
@@ -152,6 +159,7 @@ pub async fn a_failed_replay_waits_and_then_needs_a_person(letters: &dyn Letters
     let letter = get(letters, id).await;
     assert_eq!((letter.life, letter.last_error.as_deref()), (life, Some("answered 503")));
     assert_eq!(letter.updated_at, at(3));
+    letters_are_conserved(letters).await;
 }
 
 /// The other side's answer comes back as it came, stays until there is another, and goes with the letter's page.
@@ -173,4 +181,5 @@ pub async fn the_answer_is_kept_byte_for_byte(letters: &dyn Letters) {
     letters.settle(id, done, at(9)).await.unwrap();
     let letter = letters.by_token(token).await.unwrap().unwrap();
     assert_eq!((letter.answer, letter.last_error), (Some(answer(201, at(9))), None));
+    letters_are_conserved(letters).await;
 }

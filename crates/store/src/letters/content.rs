@@ -6,6 +6,8 @@ use fuseboard_core::letter::{Life, Status};
 use fuseboard_core::time::WallTime;
 
 use super::identity::{LetterId, Token};
+use super::line::Blocker;
+use super::priority::Priority;
 
 /// What a capture hands over.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,8 +35,18 @@ pub struct Draft {
     /// Whose key it is, in opaque bytes: letters with the same key are the same letter only within one scope. For HTTP,
     /// a digest of host and credentials; whoever must not see another's letter has another scope.
     pub scope: Vec<u8>,
-    /// Letters with one order key go in order.
+    /// Letters of one circuit with one order key go strictly in the order in which they were captured.
     pub order_key: Option<String>,
+    /// How urgent it is: what its domain says.
+    pub priority: Priority,
+    /// When it should be done by. Nothing happens then but that it counts as late: see
+    /// [`Letters::late`](crate::Letters::late).
+    pub sla_deadline: Option<WallTime>,
+    /// The name of the key that sealed headers and body, if they are encrypted. The store keeps it and nothing else.
+    pub sealed_by: Option<String>,
+    /// What stands for the body where two are compared, because a body that is sealed twice differs. Whoever seals makes
+    /// it, keyed, so that it tells nothing of the body.
+    pub fingerprint: Option<Vec<u8>>,
     /// Its life so far: [`Life::captured`], with an expiry where its owner set one.
     pub life: Life,
     /// When it was captured.
@@ -46,7 +58,8 @@ impl Draft {
     pub(crate) fn size(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.len() + value.len() + 8);
         let texts = self.uri.len() + self.key.len() + self.scope.len();
-        self.body.len() + headers.sum::<usize>() + texts
+        let fingerprint = self.fingerprint.as_ref().map_or(0, Vec::len);
+        self.body.len() + headers.sum::<usize>() + texts + fingerprint
     }
 }
 
@@ -110,10 +123,20 @@ pub struct Letter {
     pub key: String,
     /// Whose key it is: see [`Draft::scope`].
     pub scope: Vec<u8>,
-    /// Letters with one order key go in order.
+    /// Letters of one circuit with one order key go in order.
     pub order_key: Option<String>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// When it should be done by.
+    pub sla_deadline: Option<WallTime>,
+    /// The name of the key that sealed headers and body.
+    pub sealed_by: Option<String>,
+    /// What stands for the body where two are compared.
+    pub fingerprint: Option<Vec<u8>>,
     /// Where it is in its life.
     pub life: Life,
+    /// The letter with its order key that goes first, unless this one may go.
+    pub blocked_by: Option<Blocker>,
     /// When it was captured.
     pub captured_at: WallTime,
     /// The last answer of the other side.
@@ -137,6 +160,8 @@ pub struct StoredAnswer {
     pub at: WallTime,
     /// Whether the body was longer than what is kept.
     pub truncated: bool,
+    /// The name of the key that sealed headers and body, if they are encrypted.
+    pub sealed_by: Option<String>,
 }
 
 /// A letter as lists show it: without headers and bodies.
@@ -162,10 +187,18 @@ pub struct LetterSummary {
     pub body_length: u64,
     /// The idempotency key.
     pub key: String,
-    /// Letters with one order key go in order.
+    /// Letters of one circuit with one order key go in order.
     pub order_key: Option<String>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// When it should be done by.
+    pub sla_deadline: Option<WallTime>,
+    /// The name of the key that sealed headers and body.
+    pub sealed_by: Option<String>,
     /// Where it is in its life.
     pub life: Life,
+    /// The letter with its order key that goes first, unless this one may go.
+    pub blocked_by: Option<Blocker>,
     /// When it was captured.
     pub captured_at: WallTime,
     /// The HTTP status of the other side's last answer.

@@ -5,22 +5,26 @@ use fuseboard_core::time::WallTime;
 use rusqlite::types::{FromSqlError, FromSqlResult, Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::headers;
-use crate::letters::{HistoryEntry, Letter, LetterId, LetterSummary, StoredAnswer, Token};
+use super::{headers, line};
+use crate::letters::{
+    Blocker, HistoryEntry, Letter, LetterId, LetterSummary, Priority, StoredAnswer, Token,
+};
 
 const LETTER: &str = "
-SELECT l.*, c.headers, c.body, a.status AS answer_status, a.headers AS answer_headers,
-       a.body AS answer_body, a.at AS answer_at, a.truncated AS answer_truncated
+SELECT l.*, c.headers, c.body, c.sealed_by, c.fingerprint, a.status AS answer_status,
+       a.headers AS answer_headers, a.body AS answer_body, a.at AS answer_at,
+       a.truncated AS answer_truncated, a.sealed_by AS answer_sealed_by
 FROM letters l JOIN contents c ON c.id = l.id LEFT JOIN answers a ON a.id = l.id";
 
 const SUMMARY: &str = "
-SELECT l.*, length(c.body) AS body_length, a.status AS answer_status
+SELECT l.*, length(c.body) AS body_length, c.sealed_by, a.status AS answer_status
 FROM letters l JOIN contents c ON c.id = l.id LEFT JOIN answers a ON a.id = l.id
 WHERE l.id = ?1";
 
+/// A letter, from a snapshot or the transaction that writes.
 pub(crate) fn letter(connection: &Connection, id: LetterId) -> rusqlite::Result<Option<Letter>> {
     let mut statement = connection.prepare_cached(&format!("{LETTER} WHERE l.id = ?1"))?;
-    statement.query_row([id.0], read_letter).optional()
+    statement.query_row([id.0], |row| read_letter(connection, row)).optional()
 }
 
 pub(crate) fn letter_by_token(
@@ -28,17 +32,18 @@ pub(crate) fn letter_by_token(
     token: Token,
 ) -> rusqlite::Result<Option<Letter>> {
     let mut statement = connection.prepare_cached(&format!("{LETTER} WHERE l.token = ?1"))?;
-    statement.query_row([token.as_bytes()], read_letter).optional()
+    statement.query_row([token.as_bytes()], |row| read_letter(connection, row)).optional()
 }
 
 pub(crate) fn summary(
     connection: &Connection,
     id: LetterId,
 ) -> rusqlite::Result<Option<LetterSummary>> {
-    connection.prepare_cached(SUMMARY)?.query_row([id.0], read_summary).optional()
+    let mut statement = connection.prepare_cached(SUMMARY)?;
+    statement.query_row([id.0], |row| read_summary(connection, row)).optional()
 }
 
-fn read_letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
+fn read_letter(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Letter> {
     Ok(Letter {
         id: LetterId(row.get("id")?),
         token: Token::from_bytes(row.get("token")?),
@@ -53,7 +58,12 @@ fn read_letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
         key: row.get("key")?,
         scope: row.get("scope")?,
         order_key: row.get("order_key")?,
+        priority: read(row, "priority", urgency)?,
+        sla_deadline: time_or_none(row, "sla_deadline")?,
+        sealed_by: row.get("sealed_by")?,
+        fingerprint: row.get("fingerprint")?,
         life: read_life(row)?,
+        blocked_by: blocker(connection, row)?,
         captured_at: time(row, "captured_at")?,
         answer: read_answer(row)?,
         last_error: row.get("last_error")?,
@@ -69,10 +79,11 @@ fn read_answer(row: &Row<'_>) -> rusqlite::Result<Option<StoredAnswer>> {
         body: row.get("answer_body")?,
         at: time(row, "answer_at")?,
         truncated: row.get("answer_truncated")?,
+        sealed_by: row.get("answer_sealed_by")?,
     }))
 }
 
-fn read_summary(row: &Row<'_>) -> rusqlite::Result<LetterSummary> {
+fn read_summary(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<LetterSummary> {
     Ok(LetterSummary {
         id: LetterId(row.get("id")?),
         token: Token::from_bytes(row.get("token")?),
@@ -85,12 +96,25 @@ fn read_summary(row: &Row<'_>) -> rusqlite::Result<LetterSummary> {
         body_length: read(row, "body_length", natural)?,
         key: row.get("key")?,
         order_key: row.get("order_key")?,
+        priority: read(row, "priority", urgency)?,
+        sla_deadline: time_or_none(row, "sla_deadline")?,
+        sealed_by: row.get("sealed_by")?,
         life: read_life(row)?,
+        blocked_by: blocker(connection, row)?,
         captured_at: time(row, "captured_at")?,
         answer_status: row.get("answer_status")?,
         last_error: row.get("last_error")?,
         updated_at: time(row, "updated_at")?,
     })
+}
+
+/// The letter that goes first, if this one waits.
+fn blocker(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<Blocker>> {
+    if !row.get("waits")? {
+        return Ok(None);
+    }
+    let (circuit, order_key): (String, String) = (row.get("circuit")?, row.get("order_key")?);
+    line::first(connection, &circuit, &order_key)
 }
 
 pub(crate) fn status(row: &Row<'_>) -> rusqlite::Result<Status> {
@@ -103,9 +127,9 @@ pub(crate) fn read_life(row: &Row<'_>) -> rusqlite::Result<Life> {
         attempts: row.get("attempts")?,
         crashes: row.get("crashes")?,
         not_before: time(row, "not_before")?,
-        expires_at: row.get::<_, Option<i64>>("expires_at")?.map(WallTime::from_unix_millis),
+        expires_at: time_or_none(row, "expires_at")?,
         fence: read(row, "fence", natural)?,
-        lease_until: row.get::<_, Option<i64>>("lease_until")?.map(WallTime::from_unix_millis),
+        lease_until: time_or_none(row, "lease_until")?,
     })
 }
 
@@ -119,6 +143,10 @@ pub(crate) fn read_entry(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
 
 pub(crate) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<WallTime> {
     row.get(column).map(WallTime::from_unix_millis)
+}
+
+pub(crate) fn time_or_none(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<WallTime>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(WallTime::from_unix_millis))
 }
 
 /// What `parse` makes of a column, or an error that names the column.
@@ -145,6 +173,12 @@ where
 pub(crate) fn natural(value: ValueRef<'_>) -> FromSqlResult<u64> {
     let number = value.as_i64()?;
     u64::try_from(number).map_err(|_| FromSqlError::OutOfRange(number))
+}
+
+fn urgency(value: ValueRef<'_>) -> FromSqlResult<Priority> {
+    let rank = value.as_i64()?;
+    let known = u8::try_from(rank).ok().and_then(Priority::from_rank);
+    known.ok_or(FromSqlError::OutOfRange(rank))
 }
 
 fn headers_of(value: ValueRef<'_>) -> FromSqlResult<Vec<(String, Vec<u8>)>> {

@@ -10,11 +10,12 @@ use super::connect::{Setup, has_room};
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::row::{self, integer};
-use super::{headers, query};
+use super::{headers, kinds, leases, line, query};
+use crate::audit::By;
 use crate::change::{self, Change, LastError};
 use crate::error::{FullReason, StoreError};
 use crate::letters::{
-    Draft, HISTORY_KEPT, Inserted, Letter, LetterId, Settlement, StoredAnswer, Token,
+    ClaimFilter, Draft, HISTORY_KEPT, Inserted, Letter, LetterId, Settlement, StoredAnswer, Token,
 };
 
 /// Letters that one claim looks at beyond those that it may return, so that a heap of expired ones cannot hold up
@@ -23,12 +24,15 @@ const LOOKED_AT_BEYOND: usize = 256;
 
 const INSERT: &str = "
 INSERT INTO letters (token, circuit, domain, failure, method, uri, content_type, key, scope, order_key, status,
-    attempts, crashes, not_before, expires_at, fence, lease_until, captured_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18)";
+    attempts, crashes, not_before, expires_at, fence, lease_until, captured_at, updated_at, priority, sla_deadline, waits)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+
+const ADD_CONTENT: &str = "
+INSERT INTO contents (id, headers, body, sealed_by, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 const UPDATE: &str = "
 UPDATE letters SET status = ?2, attempts = ?3, crashes = ?4, not_before = ?5, expires_at = ?6, fence = ?7,
-    lease_until = ?8, updated_at = ?9
+    lease_until = ?8, updated_at = ?9, waits = waits AND ?2 IN ('pending', 'replaying', 'requires_review')
 WHERE id = ?1";
 
 const REMEMBER: &str = "
@@ -40,8 +44,8 @@ DELETE FROM history
 WHERE letter = ?1 AND seq <= (SELECT MAX(seq) FROM history WHERE letter = ?1) - ?2";
 
 const ANSWER: &str = "
-INSERT OR REPLACE INTO answers (id, status, headers, body, at, truncated)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+INSERT OR REPLACE INTO answers (id, status, headers, body, at, truncated, sealed_by)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 /// One transaction, as a job sees it.
 #[derive(Debug)]
@@ -57,6 +61,8 @@ pub(crate) struct Work<'a> {
 struct Held {
     id: LetterId,
     circuit: String,
+    /// Its order key, if it is the one that goes first: others may wait for it.
+    leads: Option<String>,
     life: Life,
 }
 
@@ -69,19 +75,31 @@ impl Work<'_> {
             let (circuit, key) = (draft.circuit.clone(), draft.key.clone());
             return Err(StoreError::KeyReused { circuit, key, existing: same.id() }.into());
         }
-        self.find_room()?;
-        let id = self.add_letter(draft)?;
-        self.add_content(id, draft)?;
+        let id = self.add(draft, &draft.life, draft.captured_at)?;
         self.remember(id, draft.captured_at, "captured", draft.life.fence)?;
-        self.ledger.captured(&draft.circuit, draft.life.status);
         Ok(Inserted::New(id, draft.token))
     }
 
+    /// Adds a letter with this life, if there is room.
+    pub(crate) fn add(
+        &mut self,
+        draft: &Draft,
+        life: &Life,
+        updated_at: WallTime,
+    ) -> Result<LetterId, Fault> {
+        self.find_room(life)?;
+        let id = self.add_letter(draft, life, updated_at)?;
+        self.add_content(id, draft)?;
+        self.ledger.captured(&draft.circuit, life.status);
+        Ok(id)
+    }
+
     /// The letter that answers for the draft's key, and whether its body is the draft's.
-    fn holder_of_key(&self, draft: &Draft) -> Result<Option<(Inserted, bool)>, Fault> {
-        let Draft { circuit, method, uri, key, scope, body, .. } = draft;
+    pub(crate) fn holder_of_key(&self, draft: &Draft) -> Result<Option<(Inserted, bool)>, Fault> {
+        let Draft { circuit, method, uri, key, scope, body, fingerprint, .. } = draft;
         let mut statement = self.connection.prepare_cached(query::HOLDER_OF_KEY)?;
-        let found = statement.query_row(params![circuit, method, uri, key, scope, body], |row| {
+        let wanted = params![circuit, method, uri, key, scope, body, fingerprint];
+        let found = statement.query_row(wanted, |row| {
             let token = Token::from_bytes(row.get("token")?);
             let same = Inserted::Same(LetterId(row.get("id")?), token, row::status(row)?);
             Ok((same, row.get("same_body")?))
@@ -89,11 +107,12 @@ impl Work<'_> {
         Ok(found.optional()?)
     }
 
-    fn find_room(&self) -> Result<(), Fault> {
+    fn find_room(&self, life: &Life) -> Result<(), Fault> {
         if self.short {
             return Err(StoreError::Full { reason: FullReason::Disk }.into());
         }
         if let Some(letters) = self.setup.capacity
+            && !life.status.is_final()
             && self.ledger.live() >= letters
         {
             return Err(StoreError::Full { reason: FullReason::Capacity { letters } }.into());
@@ -114,8 +133,14 @@ impl Work<'_> {
         }
     }
 
-    fn add_letter(&self, draft: &Draft) -> Result<LetterId, Fault> {
-        let life = &draft.life;
+    fn add_letter(
+        &self,
+        draft: &Draft,
+        life: &Life,
+        updated_at: WallTime,
+    ) -> Result<LetterId, Fault> {
+        let order_key = draft.order_key.as_deref().filter(|_| !life.status.is_final());
+        let waits = line::is_taken(self.connection, &draft.circuit, order_key)?;
         let inserted = self.connection.prepare_cached(INSERT)?.insert(params![
             draft.token.as_bytes(),
             draft.circuit,
@@ -135,6 +160,10 @@ impl Work<'_> {
             integer(life.fence),
             life.lease_until.map(WallTime::as_unix_millis),
             draft.captured_at.as_unix_millis(),
+            updated_at.as_unix_millis(),
+            draft.priority.rank(),
+            draft.sla_deadline.map(WallTime::as_unix_millis),
+            waits,
         ]);
         match inserted.map_err(Fault::from) {
             Ok(id) => Ok(LetterId(id)),
@@ -145,9 +174,13 @@ impl Work<'_> {
     }
 
     fn add_content(&self, id: LetterId, draft: &Draft) -> Result<(), Fault> {
-        self.connection
-            .prepare_cached("INSERT INTO contents (id, headers, body) VALUES (?1, ?2, ?3)")?
-            .execute(params![id.0, headers::encode(&draft.headers), draft.body])?;
+        self.connection.prepare_cached(ADD_CONTENT)?.execute(params![
+            id.0,
+            headers::encode(&draft.headers),
+            draft.body,
+            draft.sealed_by,
+            draft.fingerprint
+        ])?;
         Ok(())
     }
 
@@ -158,20 +191,42 @@ impl Work<'_> {
         lease: Duration,
         now: WallTime,
     ) -> Result<Vec<Letter>, Fault> {
+        let looked_at = limit.saturating_add(LOOKED_AT_BEYOND);
+        let due = query::due(self.connection, circuit, now, looked_at)?;
+        self.claim_these(&due, limit, lease, now)
+    }
+
+    pub(crate) fn claim_by(
+        &mut self,
+        filter: &ClaimFilter,
+        lease: Duration,
+        now: WallTime,
+    ) -> Result<Vec<Letter>, Fault> {
+        let looked_at = filter.limit.saturating_add(LOOKED_AT_BEYOND);
+        let due = kinds::due(self.connection, filter, now, looked_at)?;
+        self.claim_these(&due, filter.limit, lease, now)
+    }
+
+    fn claim_these(
+        &mut self,
+        due: &[LetterId],
+        limit: usize,
+        lease: Duration,
+        now: WallTime,
+    ) -> Result<Vec<Letter>, Fault> {
         let mut claimed = Vec::new();
-        for id in query::due(self.connection, circuit, now, limit.saturating_add(LOOKED_AT_BEYOND))?
-        {
+        for id in due {
             if claimed.len() == limit {
                 break;
             }
-            let held = self.held(id)?;
+            let held = self.held(*id)?;
             let Ok(change) = change::claim(&held.life, lease, now, &self.setup.rules) else {
                 continue;
             };
             self.apply(&held, &change, now)?;
-            self.remember_replay(id, &change, now)?;
+            self.remember_replay(*id, &change, now)?;
             if change.life.lease_until.is_some() {
-                claimed.extend(row::letter(self.connection, id)?);
+                claimed.extend(row::letter(self.connection, *id)?);
             }
         }
         Ok(claimed)
@@ -197,13 +252,17 @@ impl Work<'_> {
         &mut self,
         id: LetterId,
         event: Event,
-        note: &str,
+        by: &By,
         now: WallTime,
     ) -> Result<Life, Fault> {
         let held = self.held(id)?;
-        let change = change::act(&held.life, event, note, now, &self.setup.rules)?;
+        let change = change::act(&held.life, event, by, now, &self.setup.rules)?;
         self.apply(&held, &change, now)?;
         self.remember_all(id, &change, now)?;
+        let lives = (&held.life, &change.life);
+        if let Some(entry) = change::audit_of_act(id, event, lives, by, now) {
+            self.record(&entry)?;
+        }
         Ok(change.life)
     }
 
@@ -215,6 +274,7 @@ impl Work<'_> {
             self.apply(&held, &change, now)?;
             self.remember_replay(id, &change, now)?;
         }
+        leases::free_all(self.connection)?;
         Ok(())
     }
 
@@ -230,12 +290,14 @@ impl Work<'_> {
 
     fn held(&self, id: LetterId) -> Result<Held, Fault> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT circuit, status, attempts, crashes, not_before, expires_at, fence, lease_until
+            "SELECT circuit, CASE WHEN waits = 0 THEN order_key END AS leads, status, attempts, crashes,
+                not_before, expires_at, fence, lease_until
              FROM letters WHERE id = ?1",
         )?;
         let found = statement
             .query_row([id.0], |row| {
-                Ok(Held { id, circuit: row.get("circuit")?, life: row::read_life(row)? })
+                let (circuit, leads) = (row.get("circuit")?, row.get("leads")?);
+                Ok(Held { id, circuit, leads, life: row::read_life(row)? })
             })
             .optional()?;
         found.ok_or(Fault::Store(StoreError::NotFound))
@@ -259,11 +321,16 @@ impl Work<'_> {
             LastError::Clear => self.set_last_error(held.id, None)?,
             LastError::Set(error) => self.set_last_error(held.id, Some(error))?,
         }
+        if let Some(order_key) = &held.leads
+            && life.status.is_final()
+        {
+            line::free(self.connection, &held.circuit, order_key)?;
+        }
         self.ledger.moved(&held.circuit, held.life.status, life.status);
         Ok(())
     }
 
-    fn set_last_error(&self, id: LetterId, error: Option<&str>) -> Result<(), Fault> {
+    pub(crate) fn set_last_error(&self, id: LetterId, error: Option<&str>) -> Result<(), Fault> {
         self.connection
             .prepare_cached("UPDATE letters SET last_error = ?2 WHERE id = ?1")?
             .execute(params![id.0, error])?;
@@ -275,11 +342,22 @@ impl Work<'_> {
         if self.is_short()? { Ok(()) } else { self.remember_all(id, change, now) }
     }
 
-    fn remember_all(&self, id: LetterId, change: &Change, now: WallTime) -> Result<(), Fault> {
+    pub(crate) fn remember_all(
+        &self,
+        id: LetterId,
+        change: &Change,
+        now: WallTime,
+    ) -> Result<(), Fault> {
         change.entries.iter().try_for_each(|entry| self.remember(id, now, entry, change.life.fence))
     }
 
-    fn remember(&self, id: LetterId, at: WallTime, what: &str, fence: u64) -> Result<(), Fault> {
+    pub(crate) fn remember(
+        &self,
+        id: LetterId,
+        at: WallTime,
+        what: &str,
+        fence: u64,
+    ) -> Result<(), Fault> {
         self.connection.prepare_cached(REMEMBER)?.execute(params![
             id.0,
             at.as_unix_millis(),
@@ -293,10 +371,10 @@ impl Work<'_> {
     }
 
     /// Keeps an answer, but where there is little room nothing of its headers and body.
-    fn keep_answer(&self, id: LetterId, answer: &StoredAnswer) -> Result<(), Fault> {
-        let (headers, body) = match self.is_short()? {
-            true => (&[][..], &[][..]),
-            false => (&answer.headers[..], &answer.body[..]),
+    pub(crate) fn keep_answer(&self, id: LetterId, answer: &StoredAnswer) -> Result<(), Fault> {
+        let (headers, body, sealed_by) = match self.is_short()? {
+            true => (&[][..], &[][..], None),
+            false => (&answer.headers[..], &answer.body[..], answer.sealed_by.as_deref()),
         };
         self.connection.prepare_cached(ANSWER)?.execute(params![
             id.0,
@@ -305,6 +383,7 @@ impl Work<'_> {
             body,
             answer.at.as_unix_millis(),
             answer.truncated || body.len() < answer.body.len(),
+            sealed_by,
         ])?;
         Ok(())
     }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use fuseboard_core::letter::{Answer, Event, Status};
 use fuseboard_core::time::{ManualClock, WallTime};
 use fuseboard_store::{
-    Draft, FullReason, Inserted, LetterId, Letters, Settlement, Sqlite, SqliteOptions, StoreError,
-    StoredAnswer, conformance,
+    Audit, AuditQuery, By, Draft, FullReason, Inserted, LetterId, Letters, Settlement, Sqlite,
+    SqliteOptions, StoreError, StoredAnswer, conformance,
 };
 use tokio::task::JoinSet;
 
@@ -71,7 +71,8 @@ async fn fill(letters: &Arc<Sqlite>, size: usize, together: usize) -> BTreeSet<L
 fn settlement(fence: u64) -> Settlement {
     let event = Event::Settled { fence, answer: Answer::Done, draw: 0.5 };
     let (headers, body) = (vec![("x-raw".to_owned(), vec![0xff; 100])], vec![9; 3_000]);
-    let answer = StoredAnswer { status: 201, headers, body, at: NOW, truncated: false };
+    let answer =
+        StoredAnswer { status: 201, headers, body, at: NOW, truncated: false, sealed_by: None };
     Settlement { event, answer: Some(answer), note: "answered 201".to_owned() }
 }
 
@@ -144,13 +145,14 @@ async fn who_is_known_is_known_and_operators_act_while_the_disk_is_full() {
     let (again, new, discarded) = tokio::join!(
         letters.insert(again),
         letters.insert(letter("new", 20_000)),
-        letters.act(second, Event::Discard, "discarded by ops".to_owned(), LATER),
+        letters.act(second, Event::Discard, By::new("ops", "too late"), LATER),
     );
     assert_eq!(again.unwrap(), Inserted::Same(first, known.token, Status::Pending));
     assert!(is_full(&new.unwrap_err()));
     assert_eq!(discarded.unwrap().status, Status::Discarded);
     let history = letters.history(second).await.unwrap();
-    assert_eq!(history.last().unwrap().what, "discarded by ops");
+    assert_eq!(history.last().unwrap().what, "discarded by ops: too late");
+    assert_eq!(letters.records(AuditQuery::default()).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,131 @@
+//! The replay of one letter.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use fuseboard_core::letter::Status;
+use fuseboard_store::{By, ClaimFilter, Letter, LetterId, Priority, StoreError};
+
+use crate::governance::GateRequest;
+
+use super::error::ReplayError;
+use super::result::ReplayResult;
+use super::service::{ReplayService, Shared};
+use super::turn::{Turn, Wanted, no_handler};
+
+impl ReplayService {
+    /// Replays one letter now, if it is due. What keeps it from being tried is in the result: it is
+    /// [skipped](ReplayResult::skipped) if it was done before, is due later, waits behind another letter, somebody has it, or
+    /// its circuit is open.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] if the store did not answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it goes on by itself.
+    pub async fn replay_single(&self, dlq_id: LetterId) -> Result<ReplayResult, ReplayError> {
+        self.replay_single_by(dlq_id, By::system("replay_single"), false).await
+    }
+
+    /// [`replay_single`](Self::replay_single), by somebody, for a reason; with `override_gate`, although the gate is closed.
+    ///
+    /// # Errors
+    ///
+    /// As [`replay_single`](Self::replay_single).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it goes on by itself.
+    pub async fn replay_single_by(
+        &self,
+        dlq_id: LetterId,
+        by: By,
+        override_gate: bool,
+    ) -> Result<ReplayResult, ReplayError> {
+        let shared = Arc::clone(&self.shared);
+        let task = async move { shared.single(dlq_id, &by, override_gate).await };
+        let ended = tokio::spawn(task).await.map_err(|_| ReplayError::Interrupted)?;
+        Ok(ended?)
+    }
+}
+
+impl Shared {
+    async fn single(
+        &self,
+        id: LetterId,
+        by: &By,
+        override_gate: bool,
+    ) -> Result<ReplayResult, StoreError> {
+        let Some(letter) = self.letters.get(id).await? else {
+            return Ok(ReplayResult::failed(id, "no such letter"));
+        };
+        let status = letter.life.status;
+        let result = match status {
+            Status::Resolved => ReplayResult::skipped_result(id, "resolved already"),
+            Status::Pending | Status::Replaying => {
+                self.single_in_queue(&letter, by, override_gate).await?
+            }
+            _ => ReplayResult::failed(id, format!("cannot replay: the letter is {status}")),
+        };
+        if !result.skipped && result.get("blocked").is_none() {
+            self.audit_single(status, &result, by).await;
+        }
+        Ok(result)
+    }
+
+    async fn single_in_queue(
+        &self,
+        letter: &Letter,
+        by: &By,
+        override_gate: bool,
+    ) -> Result<ReplayResult, StoreError> {
+        let (id, circuit, domain) = (letter.id, &letter.circuit, &letter.domain);
+        let request = GateRequest::new("replay_single", &by.actor, &by.reason)
+            .circuit(circuit)
+            .domain(domain)
+            .override_gate(override_gate);
+        let checked = self.gate.check(&request).await;
+        if !checked.allowed {
+            return Ok(ReplayResult::blocked(id, &checked));
+        }
+        if self.handlers.find(circuit, domain).is_none() {
+            return Ok(ReplayResult::failed(id, no_handler(circuit, domain)));
+        }
+        let wanted = Wanted {
+            circuit,
+            filter: ClaimFilter { id: Some(id), ..ClaimFilter::default() },
+            level: Priority::Low,
+            seen: &HashSet::new(),
+            escalate: None,
+        };
+        match self.turn(wanted).await? {
+            Turn::Had { result, .. } => Ok(result),
+            Turn::Rejected(rejected) => Ok(ReplayResult::not_tried(id, rejected.to_string())),
+            Turn::Nothing | Turn::Again(_) => self.why_not(id).await,
+        }
+    }
+
+    /// Why a letter could not be claimed.
+    async fn why_not(&self, id: LetterId) -> Result<ReplayResult, StoreError> {
+        let Some(letter) = self.letters.get(id).await? else {
+            return Ok(ReplayResult::failed(id, "no such letter"));
+        };
+        let reason = match (letter.life.status, letter.blocked_by) {
+            (Status::Resolved, _) => {
+                return Ok(ReplayResult::skipped_result(id, "resolved meanwhile"));
+            }
+            (Status::Replaying, _) => "somebody else is replaying it".to_owned(),
+            (Status::Pending, Some(blocker)) => {
+                format!("letter {} with its order key goes first", blocker.id)
+            }
+            (Status::Pending, None) => {
+                let wait = letter.life.not_before.since(self.clock.wall());
+                format!("it is due in {wait:?}")
+            }
+            (status, _) => format!("the letter is {status}"),
+        };
+        Ok(ReplayResult::not_tried(id, reason))
+    }
+}

@@ -1,0 +1,13 @@
+//! The replay service through its public interface, over letters in memory and on disk, under a clock that the test moves.
+#![cfg(test)]
+
+mod batch;
+mod faulty;
+mod governance;
+mod jobs;
+mod on_close;
+mod rig;
+mod rules;
+mod single;
+mod together;
+mod trouble;
