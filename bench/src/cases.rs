@@ -1,6 +1,5 @@
 //! The cases: who is measured under which traffic, and against whom.
 
-use crate::contestants::many::many;
 use crate::contestants::{
     circuit_breaker, circuitbreaker_rs, execution_policy, failsafe, floors, fuseboard, nobreak,
     recloser, sentinel, tower,
@@ -41,7 +40,6 @@ pub(crate) struct Case {
 pub(crate) fn all() -> Vec<Case> {
     vec![
         success(),
-        many_breakers(),
         one_percent(),
         thirty_percent(),
         rejection(),
@@ -78,28 +76,6 @@ fn success() -> Case {
             closed(TWO_CLOCK_READS, 0, floors::TwoClockReads),
         ],
         absent: &[NO_BLOCKING_CALLS],
-    }
-}
-
-fn many_breakers() -> Case {
-    Case {
-        key: "many",
-        title: "A thousand closed breakers, called in turn, every call succeeds",
-        reference: RECLOSER,
-        entries: vec![
-            closed(FUSEBOARD, 0, many(fuseboard::count_window)),
-            closed(RECLOSER, 0, many(recloser::ring)),
-            closed(AVERAGE, 0, many(failsafe::average)),
-            closed(CONSECUTIVE, 0, many(failsafe::consecutive)),
-            closed(LIFETIME, 0, many(circuitbreaker_rs::lifetime)),
-            closed(NOBREAK, 0, many(nobreak::consecutive)),
-            closed(CALL_ALONE, 0, many(|| floors::Nothing)),
-        ],
-        absent: &[
-            "sentinel-core has one table of resources for all.",
-            "circuit_breaker counts failures only, behind a lock: as in the case of one.",
-            NO_BLOCKING_CALLS,
-        ],
     }
 }
 

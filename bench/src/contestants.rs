@@ -6,7 +6,6 @@ pub(crate) mod execution_policy;
 pub(crate) mod failsafe;
 pub(crate) mod floors;
 pub(crate) mod fuseboard;
-pub(crate) mod many;
 pub(crate) mod nobreak;
 pub(crate) mod recloser;
 pub(crate) mod sentinel;
