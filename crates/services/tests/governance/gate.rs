@@ -1,7 +1,5 @@
 //! The gate: what closes it, what it costs, what holds when the store does not answer, and who may pass all the same.
 
-use std::sync::atomic::Ordering;
-
 use fuseboard_core::State;
 use fuseboard_core::letter::Life;
 use fuseboard_core::time::Clock;
@@ -53,12 +51,12 @@ async fn a_check_reads_the_store_only_when_what_is_known_is_old() {
     for _ in 0..1000 {
         assert!(process.asks().await.allowed);
     }
-    assert_eq!(store.reads.load(Ordering::SeqCst), 1);
+    assert_eq!(store.asked("settings"), 1);
     process.clock.advance(SECOND);
     for _ in 0..1000 {
         assert!(process.asks().await.allowed);
     }
-    assert_eq!(store.reads.load(Ordering::SeqCst), 2);
+    assert_eq!(store.asked("settings"), 2);
 }
 
 #[tokio::test]
@@ -85,7 +83,7 @@ async fn what_cannot_be_read_holds_as_it_was_last_known() {
 async fn a_store_that_never_answers_keeps_a_check_waiting_no_longer_than_the_patience() {
     let (process, store) = Process::alone();
     process.refresh().await;
-    store.silent.store(true, Ordering::SeqCst);
+    store.is_silent(true);
     process.clock.advance(SECOND);
     let began = tokio::time::Instant::now();
     assert!(process.asks().await.allowed, "as was last known");
@@ -98,7 +96,7 @@ async fn a_store_that_never_answers_keeps_a_check_waiting_no_longer_than_the_pat
 async fn while_one_check_reads_the_others_go_by_what_is_known() {
     let (process, store) = Process::alone();
     process.refresh().await;
-    store.silent.store(true, Ordering::SeqCst);
+    store.is_silent(true);
     process.clock.advance(SECOND);
     let began = tokio::time::Instant::now();
     let other = async {
@@ -133,7 +131,7 @@ async fn checks_at_the_same_time_are_all_told_what_the_first_read_finds() {
     for result in [one, other] {
         assert_eq!(result.blocked_by, Some(BlockedBy::KillSwitch));
     }
-    assert_eq!(store.reads.load(Ordering::SeqCst), 1);
+    assert_eq!(store.asked("settings"), 1);
 }
 
 #[tokio::test]

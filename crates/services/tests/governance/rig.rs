@@ -10,7 +10,7 @@ use fuseboard_services::governance::{
 };
 use fuseboard_store::{AuditEntry, AuditQuery, Letters};
 
-use crate::store::Store;
+use crate::troubled_store::TroubledStore;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -42,8 +42,8 @@ impl Process {
     }
 
     /// A process alone with its store.
-    pub(crate) fn alone() -> (Process, Arc<Store>) {
-        let store = Arc::new(Store::default());
+    pub(crate) fn alone() -> (Process, Arc<TroubledStore>) {
+        let store = Arc::new(TroubledStore::default());
         (Process::of(store.clone(), Arc::new(ManualClock::new())), store)
     }
 

@@ -1,11 +1,10 @@
 //! A circuit, a store and an upstream that behaves as told, on tokio's paused time.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fuseboard_core::letter::{Answer, Event, Life, Rules, Status};
+use fuseboard_core::letter::{Answer, Life, Rules, Status};
 use fuseboard_core::random::SeededRandom;
 use fuseboard_core::time::{Clock, Moment, WallTime};
 use fuseboard_core::{Board, CircuitBreaker, Failure, Outcome};
@@ -14,6 +13,8 @@ use fuseboard_services::replay::{
 };
 use fuseboard_services::wake::Bells;
 use fuseboard_store::*;
+
+use crate::troubled_store::TroubledStore;
 
 /// Tokio's clock, which stands still but for sleeping.
 #[derive(Debug)]
@@ -122,18 +123,18 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn start(behaviour: Behaviour) -> Bench {
-        Bench::build(behaviour, 1000.0, FaultyStore::default()).await
+        Bench::build(behaviour, 1000.0, store()).await
     }
 
     pub(crate) async fn with_rate(behaviour: Behaviour, rate: f64) -> Bench {
-        Bench::build(behaviour, rate, FaultyStore::default()).await
+        Bench::build(behaviour, rate, store()).await
     }
 
-    pub(crate) async fn with_store_faults(behaviour: Behaviour, store: FaultyStore) -> Bench {
+    pub(crate) async fn with_store_faults(behaviour: Behaviour, store: TroubledStore) -> Bench {
         Bench::build(behaviour, 1000.0, store).await
     }
 
-    async fn build(behaviour: Behaviour, rate: f64, faults: FaultyStore) -> Bench {
+    async fn build(behaviour: Behaviour, rate: f64, faults: TroubledStore) -> Bench {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock(tokio::time::Instant::now()));
         let letters: Arc<dyn Letters> = Arc::new(faults);
         let bells = Bells::new(["payments"]);
@@ -244,193 +245,8 @@ impl Bench {
     }
 }
 
-/// A store whose first settles or claims fail.
-#[derive(Debug)]
-pub(crate) struct FaultyStore {
-    store: Memory,
-    settles: Mutex<usize>,
-    claims: Mutex<usize>,
-}
-
-impl Default for FaultyStore {
-    fn default() -> Self {
-        let rules = Rules { max_attempts: 10, ..Rules::default() };
-        let store = Memory::new(MemoryOptions { rules, ..MemoryOptions::default() });
-        FaultyStore { store, settles: Mutex::new(0), claims: Mutex::new(0) }
-    }
-}
-
-impl FaultyStore {
-    pub(crate) fn settles(failing: usize) -> Self {
-        FaultyStore { settles: Mutex::new(failing), ..FaultyStore::default() }
-    }
-
-    pub(crate) fn claims(failing: usize) -> Self {
-        FaultyStore { claims: Mutex::new(failing), ..FaultyStore::default() }
-    }
-
-    fn fails(left: &Mutex<usize>) -> Result<(), StoreError> {
-        let mut left = left.lock().unwrap();
-        if *left == 0 {
-            return Ok(());
-        }
-        *left -= 1;
-        let source = Arc::new(std::io::Error::other("the store is away"));
-        Err(StoreError::Unavailable { doing: "testing", source })
-    }
-}
-
-impl Letters for FaultyStore {
-    fn insert(&self, draft: Draft) -> Answering<'_, Inserted> {
-        self.store.insert(draft)
-    }
-
-    fn import(&self, letter: Letter, note: String, now: WallTime) -> Answering<'_, LetterId> {
-        self.store.import(letter, note, now)
-    }
-
-    fn claim(
-        &self,
-        circuit: &str,
-        limit: usize,
-        lease: Duration,
-        now: WallTime,
-    ) -> Answering<'_, Vec<Letter>> {
-        match FaultyStore::fails(&self.claims) {
-            Ok(()) => self.store.claim(circuit, limit, lease, now),
-            Err(error) => Box::pin(async { Err(error) }),
-        }
-    }
-
-    fn claim_by(
-        &self,
-        filter: ClaimFilter,
-        lease: Duration,
-        now: WallTime,
-    ) -> Answering<'_, Vec<Letter>> {
-        match FaultyStore::fails(&self.claims) {
-            Ok(()) => self.store.claim_by(filter, lease, now),
-            Err(error) => Box::pin(async { Err(error) }),
-        }
-    }
-
-    fn settle(&self, id: LetterId, settlement: Settlement, now: WallTime) -> Answering<'_, Life> {
-        match FaultyStore::fails(&self.settles) {
-            Ok(()) => self.store.settle(id, settlement, now),
-            Err(error) => Box::pin(async { Err(error) }),
-        }
-    }
-
-    fn act(&self, id: LetterId, event: Event, by: By, now: WallTime) -> Answering<'_, Life> {
-        self.store.act(id, event, by, now)
-    }
-
-    fn get(&self, id: LetterId) -> Answering<'_, Option<Letter>> {
-        self.store.get(id)
-    }
-
-    fn by_token(&self, token: Token) -> Answering<'_, Option<Letter>> {
-        self.store.by_token(token)
-    }
-
-    fn history(&self, id: LetterId) -> Answering<'_, Vec<HistoryEntry>> {
-        self.store.history(id)
-    }
-
-    fn list(&self, query: Query) -> Answering<'_, Vec<LetterSummary>> {
-        self.store.list(query)
-    }
-
-    fn export(&self, query: Query) -> Answering<'_, Vec<Letter>> {
-        self.store.export(query)
-    }
-
-    fn late(&self, now: WallTime) -> Answering<'_, Vec<Late>> {
-        self.store.late(now)
-    }
-
-    fn raise_late(&self, to: Priority, now: WallTime, limit: usize) -> Answering<'_, u64> {
-        self.store.raise_late(to, now, limit)
-    }
-
-    fn first_in_line(&self, circuit: &str, order_key: &str) -> Answering<'_, Option<Blocker>> {
-        self.store.first_in_line(circuit, order_key)
-    }
-
-    fn counts(&self) -> Answering<'_, Counts> {
-        self.store.counts()
-    }
-
-    fn next_due(&self, circuit: &str) -> Answering<'_, Option<WallTime>> {
-        self.store.next_due(circuit)
-    }
-
-    fn circuits_with_letters(&self) -> Answering<'_, Vec<String>> {
-        self.store.circuits_with_letters()
-    }
-
-    fn purge(&self, finished_before: WallTime, limit: usize) -> Answering<'_, u64> {
-        self.store.purge(finished_before, limit)
-    }
-
-    fn close(&self) -> Answering<'_, ()> {
-        self.store.close()
-    }
-}
-
-impl Audit for FaultyStore {
-    fn record(&self, entry: AuditEntry) -> Answering<'_, AuditId> {
-        self.store.record(entry)
-    }
-
-    fn records(&self, query: AuditQuery) -> Answering<'_, Vec<AuditRecord>> {
-        self.store.records(query)
-    }
-
-    fn purge_records(&self, before: WallTime, limit: usize) -> Answering<'_, u64> {
-        self.store.purge_records(before, limit)
-    }
-}
-
-impl Settings for FaultyStore {
-    fn settings(&self) -> Answering<'_, Vec<Setting>> {
-        self.store.settings()
-    }
-
-    fn change_setting(
-        &self,
-        name: String,
-        value: String,
-        seen: u64,
-        by: By,
-        now: WallTime,
-    ) -> Answering<'_, Setting> {
-        self.store.change_setting(name, value, seen, by, now)
-    }
-}
-
-impl Leases for FaultyStore {
-    fn acquire(
-        &self,
-        name: String,
-        holder: String,
-        lasts: Duration,
-        now: WallTime,
-    ) -> Answering<'_, Acquired> {
-        self.store.acquire(name, holder, lasts, now)
-    }
-
-    fn renew(
-        &self,
-        name: String,
-        fence: u64,
-        lasts: Duration,
-        now: WallTime,
-    ) -> Answering<'_, Lease> {
-        self.store.renew(name, fence, lasts, now)
-    }
-
-    fn release(&self, name: String, fence: u64) -> Answering<'_, ()> {
-        self.store.release(name, fence)
-    }
+/// A store of letters that have ten attempts.
+pub(crate) fn store() -> TroubledStore {
+    let rules = Rules { max_attempts: 10, ..Rules::default() };
+    TroubledStore::over(Memory::new(MemoryOptions { rules, ..MemoryOptions::default() }))
 }

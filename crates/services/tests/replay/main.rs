@@ -7,8 +7,11 @@ use fuseboard_core::letter::Status;
 use fuseboard_core::{Pin, State};
 
 mod bench;
+#[expect(dead_code, reason = "other suites use the rest")]
+#[path = "../support/troubled_store.rs"]
+mod troubled_store;
 
-use bench::{Behaviour, Bench, FaultyStore};
+use bench::{Behaviour, Bench, store};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -147,7 +150,8 @@ async fn a_stop_waits_for_what_is_in_flight_and_gives_back_what_does_not_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_result_is_written_down_as_soon_as_the_store_is_back() {
-    let bench = Bench::with_store_faults(Behaviour::Answers(200), FaultyStore::settles(7)).await;
+    let bench =
+        Bench::with_store_faults(Behaviour::Answers(200), store().failing("settle", 7)).await;
     bench.capture(1).await;
     bench.settle_down().await;
     assert_eq!(bench.count(Status::Resolved).await, 1);
@@ -156,7 +160,8 @@ async fn a_result_is_written_down_as_soon_as_the_store_is_back() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_store_is_asked_again() {
-    let bench = Bench::with_store_faults(Behaviour::Answers(200), FaultyStore::claims(3)).await;
+    let bench =
+        Bench::with_store_faults(Behaviour::Answers(200), store().failing("claim", 3)).await;
     bench.capture(1).await;
     bench.settle_down().await;
     assert_eq!(bench.count(Status::Resolved).await, 1);
@@ -167,11 +172,11 @@ async fn a_stop_is_quick_whatever_the_workers_wait_for() {
     let rows = [
         ("for its pace", Bench::with_rate(Behaviour::Answers(200), 0.01).await),
         ("to write down", {
-            let faults = FaultyStore::settles(usize::MAX);
+            let faults = store().failing("settle", usize::MAX);
             Bench::with_store_faults(Behaviour::Answers(200), faults).await
         }),
         ("to claim", {
-            let faults = FaultyStore::claims(usize::MAX);
+            let faults = store().failing("claim", usize::MAX);
             Bench::with_store_faults(Behaviour::Answers(200), faults).await
         }),
     ];
@@ -188,7 +193,7 @@ async fn a_stop_is_quick_whatever_the_workers_wait_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_claim_is_asked_ever_less_often() {
-    let faults = FaultyStore::claims(usize::MAX);
+    let faults = store().failing("claim", usize::MAX);
     let bench = Bench::with_store_faults(Behaviour::Answers(200), faults).await;
     bench.capture(1).await;
     tokio::time::sleep(60 * SECOND).await; // waits for: the paused clock

@@ -2,7 +2,6 @@
 #![cfg(test)]
 
 mod batch;
-mod faulty;
 mod governance;
 mod jobs;
 mod on_close;
@@ -11,3 +10,6 @@ mod rules;
 mod single;
 mod together;
 mod trouble;
+#[expect(dead_code, reason = "other suites use the rest")]
+#[path = "../support/troubled_store.rs"]
+mod troubled_store;

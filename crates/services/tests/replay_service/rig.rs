@@ -18,7 +18,7 @@ use fuseboard_services::replay::{Deliver, Delivering, Delivery};
 use fuseboard_services::replay_service::*;
 use fuseboard_store::*;
 
-use crate::faulty::Faulty;
+use crate::troubled_store::TroubledStore;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -157,9 +157,9 @@ impl Rig {
     }
 
     /// A rig over a store that fails as told.
-    pub(crate) fn faulty(faulty: Faulty, reply: Reply) -> Rig {
+    pub(crate) fn troubled(store: TroubledStore, reply: Reply) -> Rig {
         let config = ReplayConfig::default();
-        Rig::over("faulty", Arc::new(faulty), None, config, Box::new(move |_| reply))
+        Rig::over("troubled", Arc::new(store), None, config, Box::new(move |_| reply))
     }
 
     fn over(

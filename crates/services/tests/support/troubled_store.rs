@@ -1,8 +1,9 @@
-//! A store whose settings and audit log can be away, or never answer, and which counts what it is asked.
+//! A store in memory that is in trouble as it is told to be: calls fail, or are never answered, and are counted.
 
+use std::collections::BTreeMap;
 use std::future::pending;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fuseboard_core::letter::{Event, Life};
@@ -14,40 +15,73 @@ use fuseboard_store::{
     Token,
 };
 
+/// The calls are named after the methods of the store.
 #[derive(Debug, Default)]
-pub(crate) struct Store {
+pub(crate) struct TroubledStore {
     pub(crate) inner: Memory,
     /// Whether every call fails.
-    pub(crate) away: AtomicBool,
+    away: AtomicBool,
     /// Whether settings are never answered.
-    pub(crate) silent: AtomicBool,
-    /// How often settings were read.
-    pub(crate) reads: AtomicUsize,
-    /// How often somebody tried to write a record.
-    pub(crate) records: AtomicUsize,
+    silent: AtomicBool,
+    /// How many more of these calls fail.
+    failing: Mutex<BTreeMap<&'static str, usize>>,
+    asked: Mutex<BTreeMap<&'static str, usize>>,
 }
 
-impl Store {
+impl TroubledStore {
+    pub(crate) fn over(inner: Memory) -> Self {
+        TroubledStore { inner, ..TroubledStore::default() }
+    }
+
+    /// So many of these calls will fail.
+    pub(crate) fn failing(self, call: &'static str, times: usize) -> Self {
+        self.failing.lock().unwrap().insert(call, times);
+        self
+    }
+
     pub(crate) fn is_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
     }
 
-    fn answer<'a, T: Send + 'a>(&self, answer: Answering<'a, T>) -> Answering<'a, T> {
-        if !self.away.load(Ordering::SeqCst) {
-            return answer;
+    pub(crate) fn is_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::SeqCst);
+    }
+
+    /// How often somebody called this, whatever came of it.
+    pub(crate) fn asked(&self, call: &str) -> usize {
+        self.asked.lock().unwrap().get(call).copied().unwrap_or_default()
+    }
+}
+
+impl TroubledStore {
+    fn fails(&self, call: &'static str) -> bool {
+        *self.asked.lock().unwrap().entry(call).or_default() += 1;
+        let mut failing = self.failing.lock().unwrap();
+        let left = failing.get_mut(call).filter(|left| **left > 0);
+        let fails = left.is_some() || self.away.load(Ordering::SeqCst);
+        left.into_iter().for_each(|left| *left -= 1);
+        fails
+    }
+
+    fn ask<'a, T: Send + 'a>(
+        &'a self,
+        call: &'static str,
+        ask: impl FnOnce(&'a Memory) -> Answering<'a, T>,
+    ) -> Answering<'a, T> {
+        if !self.fails(call) {
+            return ask(&self.inner);
         }
         let source = Arc::new(std::io::Error::other("it is away"));
         Box::pin(async { Err(StoreError::Unavailable { doing: "testing", source }) })
     }
 }
 
-impl Settings for Store {
+impl Settings for TroubledStore {
     fn settings(&self) -> Answering<'_, Vec<Setting>> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
+        let settings = self.ask("settings", |store| store.settings());
         if self.silent.load(Ordering::SeqCst) {
             return Box::pin(pending());
         }
-        let settings = self.answer(self.inner.settings());
         // As with a real store, others have their turn meanwhile.
         Box::pin(async {
             tokio::task::yield_now().await;
@@ -63,26 +97,25 @@ impl Settings for Store {
         by: By,
         now: WallTime,
     ) -> Answering<'_, Setting> {
-        self.answer(self.inner.change_setting(name, value, seen, by, now))
+        self.ask("change_setting", |store| store.change_setting(name, value, seen, by, now))
     }
 }
 
-impl Audit for Store {
+impl Audit for TroubledStore {
     fn record(&self, entry: AuditEntry) -> Answering<'_, AuditId> {
-        self.records.fetch_add(1, Ordering::SeqCst);
-        self.answer(self.inner.record(entry))
+        self.ask("record", |store| store.record(entry))
     }
 
     fn records(&self, query: AuditQuery) -> Answering<'_, Vec<AuditRecord>> {
-        self.answer(self.inner.records(query))
+        self.ask("records", |store| store.records(query))
     }
 
     fn purge_records(&self, before: WallTime, limit: usize) -> Answering<'_, u64> {
-        self.answer(self.inner.purge_records(before, limit))
+        self.ask("purge_records", |store| store.purge_records(before, limit))
     }
 }
 
-impl Leases for Store {
+impl Leases for TroubledStore {
     fn acquire(
         &self,
         name: String,
@@ -90,7 +123,7 @@ impl Leases for Store {
         lasts: Duration,
         now: WallTime,
     ) -> Answering<'_, Acquired> {
-        self.inner.acquire(name, holder, lasts, now)
+        self.ask("acquire", |store| store.acquire(name, holder, lasts, now))
     }
 
     fn renew(
@@ -100,21 +133,21 @@ impl Leases for Store {
         lasts: Duration,
         now: WallTime,
     ) -> Answering<'_, Lease> {
-        self.inner.renew(name, fence, lasts, now)
+        self.ask("renew", |store| store.renew(name, fence, lasts, now))
     }
 
     fn release(&self, name: String, fence: u64) -> Answering<'_, ()> {
-        self.inner.release(name, fence)
+        self.ask("release", |store| store.release(name, fence))
     }
 }
 
-impl Letters for Store {
+impl Letters for TroubledStore {
     fn insert(&self, draft: Draft) -> Answering<'_, Inserted> {
-        self.answer(self.inner.insert(draft))
+        self.ask("insert", |store| store.insert(draft))
     }
 
     fn import(&self, letter: Letter, note: String, now: WallTime) -> Answering<'_, LetterId> {
-        self.inner.import(letter, note, now)
+        self.ask("import", |store| store.import(letter, note, now))
     }
 
     fn claim(
@@ -124,7 +157,7 @@ impl Letters for Store {
         lease: Duration,
         now: WallTime,
     ) -> Answering<'_, Vec<Letter>> {
-        self.inner.claim(circuit, limit, lease, now)
+        self.ask("claim", |store| store.claim(circuit, limit, lease, now))
     }
 
     fn claim_by(
@@ -133,66 +166,66 @@ impl Letters for Store {
         lease: Duration,
         now: WallTime,
     ) -> Answering<'_, Vec<Letter>> {
-        self.inner.claim_by(filter, lease, now)
+        self.ask("claim_by", |store| store.claim_by(filter, lease, now))
     }
 
     fn settle(&self, id: LetterId, settlement: Settlement, now: WallTime) -> Answering<'_, Life> {
-        self.inner.settle(id, settlement, now)
+        self.ask("settle", |store| store.settle(id, settlement, now))
     }
 
     fn act(&self, id: LetterId, event: Event, by: By, now: WallTime) -> Answering<'_, Life> {
-        self.inner.act(id, event, by, now)
+        self.ask("act", |store| store.act(id, event, by, now))
     }
 
     fn get(&self, id: LetterId) -> Answering<'_, Option<Letter>> {
-        self.inner.get(id)
+        self.ask("get", |store| store.get(id))
     }
 
     fn by_token(&self, token: Token) -> Answering<'_, Option<Letter>> {
-        self.inner.by_token(token)
+        self.ask("by_token", |store| store.by_token(token))
     }
 
     fn history(&self, id: LetterId) -> Answering<'_, Vec<HistoryEntry>> {
-        self.inner.history(id)
+        self.ask("history", |store| store.history(id))
     }
 
     fn list(&self, query: Query) -> Answering<'_, Vec<LetterSummary>> {
-        self.inner.list(query)
+        self.ask("list", |store| store.list(query))
     }
 
     fn export(&self, query: Query) -> Answering<'_, Vec<Letter>> {
-        self.inner.export(query)
+        self.ask("export", |store| store.export(query))
     }
 
     fn counts(&self) -> Answering<'_, Counts> {
-        self.inner.counts()
+        self.ask("counts", |store| store.counts())
     }
 
     fn late(&self, now: WallTime) -> Answering<'_, Vec<Late>> {
-        self.inner.late(now)
+        self.ask("late", |store| store.late(now))
     }
 
     fn raise_late(&self, to: Priority, now: WallTime, limit: usize) -> Answering<'_, u64> {
-        self.inner.raise_late(to, now, limit)
+        self.ask("raise_late", |store| store.raise_late(to, now, limit))
     }
 
     fn next_due(&self, circuit: &str) -> Answering<'_, Option<WallTime>> {
-        self.inner.next_due(circuit)
+        self.ask("next_due", |store| store.next_due(circuit))
     }
 
     fn first_in_line(&self, circuit: &str, order_key: &str) -> Answering<'_, Option<Blocker>> {
-        self.inner.first_in_line(circuit, order_key)
+        self.ask("first_in_line", |store| store.first_in_line(circuit, order_key))
     }
 
     fn circuits_with_letters(&self) -> Answering<'_, Vec<String>> {
-        self.inner.circuits_with_letters()
+        self.ask("circuits_with_letters", |store| store.circuits_with_letters())
     }
 
     fn purge(&self, finished_before: WallTime, limit: usize) -> Answering<'_, u64> {
-        self.inner.purge(finished_before, limit)
+        self.ask("purge", |store| store.purge(finished_before, limit))
     }
 
     fn close(&self) -> Answering<'_, ()> {
-        self.inner.close()
+        self.ask("close", |store| store.close())
     }
 }
