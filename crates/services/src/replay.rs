@@ -17,7 +17,7 @@ use std::time::Duration;
 use fuseboard_core::letter::Answer;
 use fuseboard_core::random::Random;
 use fuseboard_core::time::Clock;
-use fuseboard_core::{CircuitBreaker, Failure, Outcome};
+use fuseboard_core::{CircuitBreaker, Failure, Judgement, Outcome};
 use fuseboard_store::{Letter, Letters, StoredAnswer};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -45,6 +45,24 @@ pub struct Delivery {
     pub stored: Option<StoredAnswer>,
     /// What the letter's history says of it, such as `answered 503`.
     pub note: String,
+}
+
+impl Delivery {
+    /// Nobody answered, though something was sent: a failure, and to be tried again.
+    pub fn unanswered(note: String) -> Self {
+        Delivery {
+            answer: Answer::Again { retry_after: None },
+            outcome: Outcome::Failure,
+            failure: Some(Failure::new(note.clone())),
+            stored: None,
+            note,
+        }
+    }
+
+    /// What it means for the circuit.
+    pub(crate) fn judgement(&self) -> Judgement {
+        Judgement { outcome: self.outcome, failure: self.failure.clone() }
+    }
 }
 
 /// What [`Deliver::deliver`] returns.

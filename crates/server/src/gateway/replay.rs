@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fuseboard_core::Outcome;
 use fuseboard_core::letter::Answer;
 use fuseboard_core::time::Clock;
-use fuseboard_core::{Failure, Outcome};
 use fuseboard_services::capture::Undone;
 use fuseboard_services::replay::{Deliver, Delivering, Delivery};
 use fuseboard_store::{Letter, StoredAnswer};
@@ -87,8 +87,10 @@ impl HttpReplay {
         let collecting = timeout(self.upstream.timeout, collect_up_to(body, ANSWER_KEPT)).await;
         let (body, truncated) = match collecting {
             Ok(Ok(collected)) => collected,
-            Ok(Err(error)) => return broke_off(format!("the answer broke off: {error}")),
-            Err(_) => return broke_off("the answer stalled".to_owned()),
+            Ok(Err(error)) => {
+                return Delivery::unanswered(format!("the answer broke off: {error}"));
+            }
+            Err(_) => return Delivery::unanswered("the answer stalled".to_owned()),
         };
         if !truncated {
             self.upstream.pool.give_back(home);
@@ -141,14 +143,4 @@ fn request_of(letter: &Letter) -> Result<Request<RequestBody>, String> {
 fn impossible(problem: String) -> Delivery {
     let (answer, outcome) = (Answer::Never, Outcome::Ignored);
     Delivery { answer, outcome, failure: None, stored: None, note: problem }
-}
-
-fn broke_off(note: String) -> Delivery {
-    Delivery {
-        answer: Answer::Again { retry_after: None },
-        outcome: Outcome::Failure,
-        failure: Some(Failure::new(note.clone())),
-        stored: None,
-        note,
-    }
 }

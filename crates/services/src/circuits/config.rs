@@ -128,7 +128,7 @@ impl CircuitBreakerConfig {
             .slots(self.half_open_max_calls)
             .recovery(self.recovery())
             .probe_timeout(self.half_open_stuck_timeout);
-        Ok(rules.build()?)
+        rules.build()
     }
 
     pub(super) fn window(&self) -> Window {

@@ -154,7 +154,7 @@ impl ThresholdOverride {
             Some(limit) => rules.cancelled_after(limit),
             None => rules,
         };
-        Ok(rules.build()?)
+        rules.build()
     }
 
     fn is_empty(&self) -> bool {

@@ -113,7 +113,7 @@ impl Worker {
             // A task of its own: a panic in there must not end the worker.
             tokio::spawn(async move {
                 let delivery = shared.lane.deliver.deliver(&letter).await;
-                settle_ticket(ticket, &delivery);
+                ticket.settle(delivery.judgement());
                 delivery
             })
         };
@@ -202,13 +202,6 @@ fn may_try(breaker: &CircuitBreaker) -> Result<Trial, Duration> {
             Some(wait) => Err(wait),
             None => Err(LONGEST_WAIT),
         },
-    }
-}
-
-fn settle_ticket(ticket: Ticket, delivery: &Delivery) {
-    match &delivery.failure {
-        Some(failure) => ticket.failure(failure.clone()),
-        None => ticket.settle(delivery.outcome),
     }
 }
 

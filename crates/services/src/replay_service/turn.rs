@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use fuseboard_core::letter::{Answer, Event, Life, Status};
-use fuseboard_core::{Failure, Judgement, Outcome, Rejected, Ticket};
+use fuseboard_core::letter::{Event, Life, Status};
+use fuseboard_core::{Rejected, Ticket};
 use fuseboard_store::{By, ClaimFilter, Letter, LetterId, Priority, Settlement, StoreError};
 use tokio::time::timeout;
 use tracing::error;
@@ -161,20 +161,13 @@ impl Shared {
                 self.no_answer()
             }
         };
-        let (outcome, failure) = (delivery.outcome, delivery.failure.clone());
-        ticket.settle(Judgement { outcome, failure });
+        ticket.settle(delivery.judgement());
         Some(delivery)
     }
 
     fn no_answer(&self) -> Delivery {
-        let note = format!("no answer within {:?}", self.config.delivery_timeout);
-        Delivery {
-            answer: Answer::Again { retry_after: None },
-            outcome: Outcome::Failure,
-            failure: Some(Failure::new(note.clone())),
-            stored: None,
-            note,
-        }
+        let timeout = self.config.delivery_timeout;
+        Delivery::unanswered(format!("no answer within {timeout:?}"))
     }
 
     async fn write_down(
