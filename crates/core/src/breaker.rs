@@ -26,6 +26,7 @@ mod guard;
 mod habits;
 mod info;
 mod inner;
+mod judge;
 mod light;
 mod mine;
 #[cfg(test)]

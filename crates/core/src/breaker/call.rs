@@ -1,13 +1,11 @@
 //! Protected calls, blocking and async, with or without a fallback.
 
-use std::any::{Any, type_name};
-use std::borrow::Cow;
-use std::error::Error;
-use std::io;
-use std::mem::ManuallyDrop;
+use std::hint::cold_path;
+use std::mem::forget;
 use std::sync::Arc;
 
 use super::cells::Cell;
+use super::judge::{ByCaller, ByTrackers, Judge};
 use super::mine::{searched, with_first, with_mine};
 use super::ticket::Admitted;
 use super::word::Word;
@@ -15,21 +13,11 @@ use super::{CircuitBreaker, Shared};
 use crate::engine::Admission;
 use crate::error::{CallError, Rejected};
 use crate::outcome::{Failure, Judgement, Outcome};
-use crate::policy::{Classifier, Seen};
-use crate::rejections::{is_rejection, recognise};
+use crate::rejections::recognise;
 use crate::time::Moment;
-
-/// What a call came to, in two words that travel well.
-type Judged = (Outcome, Option<Failure>);
 
 /// A call, and what judges its result.
 type Work<C, J> = (C, J);
-
-impl From<Judgement> for Judged {
-    fn from(Judgement { outcome, failure }: Judgement) -> Self {
-        (outcome, failure)
-    }
-}
 
 impl CircuitBreaker {
     /// Makes the call if the circuit lets it through, and counts what it comes to.
@@ -49,7 +37,7 @@ impl CircuitBreaker {
         &self,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, CallError<E>> {
-        let result = self.make(call, |result| self.judged(result));
+        let result = self.make(call, ByTrackers(self));
         if let Err(CallError::Rejected(_)) = &result {
             recognise::<E>();
         }
@@ -61,7 +49,7 @@ impl CircuitBreaker {
     fn make<T, E>(
         &self,
         call: impl FnOnce() -> Result<T, E>,
-        judge: impl FnOnce(Result<&T, &E>) -> Judged,
+        judge: impl Judge<T, E>,
     ) -> Result<T, CallError<E>> {
         let mut work = Some((call, judge));
         let word = self.shared.published.word();
@@ -72,6 +60,7 @@ impl CircuitBreaker {
                 return result.map_err(CallError::Failed);
             }
         }
+        cold_path();
         if word.is_rejecting()
             && let Some(rejected) = self.shared.reject_at_ease(word)
         {
@@ -89,7 +78,7 @@ impl CircuitBreaker {
     #[inline(never)]
     fn make_elsewhere<T, E>(
         &self,
-        work: Work<impl FnOnce() -> Result<T, E>, impl FnOnce(Result<&T, &E>) -> Judged>,
+        work: Work<impl FnOnce() -> Result<T, E>, impl Judge<T, E>>,
         word: Word,
     ) -> Result<T, CallError<E>> {
         match searched(self.shared.number()) {
@@ -105,7 +94,7 @@ impl CircuitBreaker {
     #[inline(never)]
     fn make_quietly<T, E>(
         &self,
-        work: Work<impl FnOnce() -> Result<T, E>, impl FnOnce(Result<&T, &E>) -> Judged>,
+        work: Work<impl FnOnce() -> Result<T, E>, impl Judge<T, E>>,
         word: Word,
     ) -> Result<T, CallError<E>> {
         let mut work = Some(work);
@@ -126,7 +115,7 @@ impl CircuitBreaker {
     #[inline(always)]
     fn make_at_ease<T, E>(
         &self,
-        (call, judge): Work<impl FnOnce() -> Result<T, E>, impl FnOnce(Result<&T, &E>) -> Judged>,
+        (call, judge): Work<impl FnOnce() -> Result<T, E>, impl Judge<T, E>>,
         word: Word,
         started: Option<Moment>,
         cell: &Cell,
@@ -134,8 +123,26 @@ impl CircuitBreaker {
         cell.admit();
         let admission = AtEase { shared: &self.shared, word, started };
         let result = call();
-        let (outcome, failure) = judge(result.as_ref());
-        let AtEase { word, started, .. } = *ManuallyDrop::new(admission);
+        if judge.is_sure_of_success(&result, word) && self.shared.is_still(word, started) {
+            forget(admission);
+            cell.settle(word.generation());
+            return result;
+        }
+        self.end_at_ease(admission, judge, cell, result)
+    }
+
+    /// The end of a call whose result somebody has to look at.
+    #[inline(always)]
+    fn end_at_ease<T, E>(
+        &self,
+        admission: AtEase<'_>,
+        judge: impl Judge<T, E>,
+        cell: &Cell,
+        result: Result<T, E>,
+    ) -> Result<T, E> {
+        let (outcome, failure) = judge.judge(result.as_ref());
+        let (word, started) = (admission.word, admission.started);
+        forget(admission);
         if outcome == Outcome::Success && self.shared.is_still(word, started) {
             cell.settle(word.generation());
         } else {
@@ -161,12 +168,12 @@ impl CircuitBreaker {
     #[cold]
     fn make_asked<T, E>(
         &self,
-        (call, judge): Work<impl FnOnce() -> Result<T, E>, impl FnOnce(Result<&T, &E>) -> Judged>,
+        (call, judge): Work<impl FnOnce() -> Result<T, E>, impl Judge<T, E>>,
     ) -> Result<T, CallError<E>> {
         let admission = self.shared.admit().map_err(CallError::Rejected)?;
         let admitted = Admitted::staying(&self.shared, admission);
         let result = call();
-        let (outcome, failure) = judge(result.as_ref());
+        let (outcome, failure) = judge.judge(result.as_ref());
         admitted.settle(outcome, failure);
         result.map_err(CallError::Failed)
     }
@@ -189,7 +196,7 @@ impl CircuitBreaker {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let result = self.make_async(call, |result| self.judged(result)).await;
+        let result = self.make_async(call, ByTrackers(self)).await;
         if let Err(CallError::Rejected(_)) = &result {
             recognise::<E>();
         }
@@ -213,14 +220,14 @@ impl CircuitBreaker {
     where
         F: Future<Output = Result<T, E>>,
     {
-        self.make_async(call, |result| judge(result).into().into()).await
+        self.make_async(call, ByCaller(judge)).await
     }
 
     #[inline]
     async fn make_async<T, E, F>(
         &self,
         call: impl FnOnce() -> F,
-        judge: impl FnOnce(Result<&T, &E>) -> Judged,
+        judge: impl Judge<T, E>,
     ) -> Result<T, CallError<E>>
     where
         F: Future<Output = Result<T, E>>,
@@ -234,13 +241,18 @@ impl CircuitBreaker {
         };
         let admitted = Admitted::new(&self.shared, admission);
         let result = call().await;
-        let (outcome, failure) = judge(result.as_ref());
-        if idle && outcome == Outcome::Success && self.shared.published.word() == word {
-            let settled = with_mine(number, |cell| cell.settle(word.generation()));
-            if settled.is_some() {
-                admitted.settled_elsewhere();
-                return result.map_err(CallError::Failed);
-            }
+        let counted = || {
+            self.shared.published.word() == word
+                && with_mine(number, |cell| cell.settle(word.generation())).is_some()
+        };
+        if idle && judge.is_sure_of_success(&result, word) && counted() {
+            admitted.settled_elsewhere();
+            return result.map_err(CallError::Failed);
+        }
+        let (outcome, failure) = judge.judge(result.as_ref());
+        if idle && outcome == Outcome::Success && counted() {
+            admitted.settled_elsewhere();
+            return result.map_err(CallError::Failed);
         }
         admitted.settle(outcome, failure);
         result.map_err(CallError::Failed)
@@ -285,7 +297,7 @@ impl CircuitBreaker {
         call: impl FnOnce() -> Result<T, E>,
         judge: impl FnOnce(Result<&T, &E>) -> J,
     ) -> Result<T, CallError<E>> {
-        self.make(call, |result| judge(result).into().into())
+        self.make(call, ByCaller(judge))
     }
 
     /// As [`call`](Self::call); any error, a rejection too, is given to `fallback`, whose value is the result. (The attribute
@@ -364,31 +376,8 @@ impl CircuitBreaker {
 
     /// What a result comes to by the circuit's trackers: what [`call`](Self::call) would count. Nothing is counted here.
     pub fn judge<T: 'static, E: 'static>(&self, result: Result<&T, &E>) -> Judgement {
-        let (outcome, failure) = self.judged(result);
+        let (outcome, failure) = ByTrackers(self).judge(result);
         Judgement { outcome, failure }
-    }
-
-    #[inline]
-    fn judged<T: 'static, E: 'static>(&self, result: Result<&T, &E>) -> Judged {
-        match result {
-            Ok(_) if self.shared.published.habits().plain() => (Outcome::Success, None),
-            Ok(value) => (self.shared.classify(&Seen::value(value)), None),
-            Err(error) => self.judged_error(error),
-        }
-    }
-
-    fn judged_error<E: 'static>(&self, error: &E) -> Judged {
-        let rejection = is_rejection(error);
-        if rejection {
-            // It goes on as a `CallError<E>`, which the next breaker must know.
-            recognise::<E>();
-        }
-        let outcome = match (self.shared.published.habits().plain(), rejection) {
-            (true, rejection) => Classifier::plain_error(rejection),
-            (false, true) => self.shared.classify(&Seen::rejection(error)),
-            (false, false) => self.shared.classify(&Seen::error(error)),
-        };
-        (outcome, (outcome == Outcome::Failure).then(|| describe(error)))
     }
 }
 
@@ -405,30 +394,5 @@ impl Drop for AtEase<'_> {
     fn drop(&mut self) {
         let admission = Admission::at_ease(self.word.generation(), self.started);
         self.shared.abandon(&admission, true);
-    }
-}
-
-/// What is known of an error whose type is not: its text, if it is of a common type, or else the name of its type. A bound that
-/// asks for a text would shut out errors that have none.
-fn describe<E: 'static>(error: &E) -> Failure {
-    let any = error as &dyn Any;
-    if let Some(text) = any.downcast_ref::<&'static str>() {
-        return Failure::new(*text);
-    }
-    if let Some(text) = any.downcast_ref::<String>() {
-        return Failure::new(text.clone());
-    }
-    if let Some(text) = any.downcast_ref::<Cow<'static, str>>() {
-        return Failure::new(text.clone());
-    }
-    if let Some(error) = any.downcast_ref::<io::Error>() {
-        return Failure::new(error.to_string());
-    }
-    if let Some(error) = any.downcast_ref::<Box<dyn Error + Send + Sync>>() {
-        return Failure::new(error.to_string());
-    }
-    match any.downcast_ref::<Box<dyn Error>>() {
-        Some(error) => Failure::new(error.to_string()),
-        None => Failure::new(type_name::<E>()),
     }
 }
