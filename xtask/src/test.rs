@@ -43,6 +43,12 @@ const STEPS: &[Step] = &[
         env: Some(("RUSTDOCFLAGS", "-D warnings")),
     },
     Step::Cargo { name: "tests", args: &["test", "--locked", "--workspace"], env: None },
+    // On a server of their own, from the binaries that are there or that `apt-get` brings.
+    Step::Cargo {
+        name: "tests on PostgreSQL",
+        args: &["test", "--locked", "--package=fuseboard-store", "--features=postgres"],
+        env: None,
+    },
     Step::Cargo {
         name: "models",
         args: &[

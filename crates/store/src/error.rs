@@ -75,7 +75,7 @@ pub enum StoreError {
     Refused(Refused),
     /// The database was written by a newer version of Fuseboard.
     #[error(
-        "`{}` has schema version {found}, this Fuseboard knows up to {known}: start the newer Fuseboard, or use another data folder",
+        "`{}` has schema version {found}, this Fuseboard knows up to {known}: start the newer Fuseboard, or use another database",
         path.display()
     )]
     Newer {
@@ -108,6 +108,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        problem: String,
+    },
+    /// An option cannot be used as it is: nothing was opened.
+    #[error("the store's options do not work: {problem}")]
+    Misconfigured {
+        /// What is wrong with which option. Without passwords.
         problem: String,
     },
     /// The store did not answer as it should; it may do so again later.

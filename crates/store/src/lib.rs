@@ -1,14 +1,14 @@
 //! Where Fuseboard remembers: letters, kept so that an acknowledged one is never lost.
 //!
 //! [`Letters`] is the contract, with [`Audit`], [`Settings`] and [`Leases`] for what must be written together with
-//! letters; [`Sqlite`] keeps it on disk, [`Memory`] keeps it for as long as the process lives. A store selects letters and
-//! swaps what is known of them. What may happen to a letter is decided by [`fuseboard_core::letter::step`] alone, inside
-//! the store's transaction.
+//! letters; [`Sqlite`] keeps it on disk, `Postgres` (with the feature `postgres`) on a server for any number of processes,
+//! [`Memory`] for as long as the process lives. A store selects letters and swaps what is known of them. What may happen
+//! to a letter is decided by [`fuseboard_core::letter::step`] alone, inside the store's transaction.
 //!
 //! What every store promises:
 //!
 //! - **Acknowledged is kept.** [`Letters::insert`] resolves only when the letter is as safe as the store can make it:
-//!   for [`Sqlite`], after `fsync` returned. Killing the process at any moment after that loses nothing.
+//!   for [`Sqlite`] and `Postgres`, after `fsync` returned. Killing the process at any moment after that loses nothing.
 //! - **One holder.** A claim has a fence. Who settles with an older one is refused with [`StoreError::Fenced`] and
 //!   changes nothing.
 //! - **Done is done.** A letter that is resolved, discarded or expired never leaves that status but by being purged.
@@ -79,6 +79,8 @@ mod error;
 mod leases;
 mod letters;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod random;
 mod settings;
 mod sqlite;
@@ -92,5 +94,7 @@ pub use letters::{
     Priority, Query, Settlement, StoredAnswer, Token, UnknownPriority,
 };
 pub use memory::{Memory, MemoryOptions};
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresOptions};
 pub use settings::{Setting, Settings};
 pub use sqlite::{Sqlite, SqliteOptions};

@@ -54,6 +54,9 @@ use room::Room;
 use work::Work;
 use writer::{ToWriter, Writer};
 
+#[cfg(feature = "postgres")]
+pub(crate) use headers::{decode as decode_headers, encode as encode_headers};
+
 /// Calls that wait for a thread; who comes later waits to be let in.
 const QUEUE: usize = 1024;
 

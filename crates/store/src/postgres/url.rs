@@ -1,0 +1,126 @@
+//! Where the server is, taken apart: what the driver is told, and what may be shown.
+
+use std::fmt;
+use std::str::FromStr;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+/// A URL that names no server that can be connected to. It does not say what the URL is: a password may be in it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadUrl {
+    #[error("expected a URL such as postgresql://user@host:5432/database?sslmode=verify-full")]
+    NotAUrl,
+    #[error("sslmode must be one of disable, prefer, require and verify-full")]
+    UnknownSslMode,
+    #[error("the URL names no host")]
+    NoHost,
+    #[error("the URL has an option or a value that is not known")]
+    UnknownOption,
+}
+
+/// A server, with all that it takes to connect to it.
+pub(crate) struct Server {
+    pub(crate) config: Config,
+    /// Whether the server's certificate must be valid for its name.
+    pub(crate) verify: bool,
+}
+
+impl FromStr for Server {
+    type Err = BadUrl;
+
+    fn from_str(url: &str) -> Result<Self, BadUrl> {
+        if !url.starts_with("postgresql://") && !url.starts_with("postgres://") {
+            return Err(BadUrl::NotAUrl);
+        }
+        let (base, options) = url.split_once('?').unwrap_or((url, ""));
+        let (mut ssl_mode, mut verify) = (SslMode::Prefer, false);
+        let mut others = Vec::new();
+        for option in options.split('&').filter(|option| !option.is_empty()) {
+            match option.strip_prefix("sslmode=") {
+                Some(word) => (ssl_mode, verify) = mode(word)?,
+                None => others.push(option),
+            }
+        }
+        let rest = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
+        // The driver's own error may quote the URL, and with it the password.
+        let mut config: Config =
+            format!("{base}{rest}").parse().map_err(|_| BadUrl::UnknownOption)?;
+        if config.get_hosts().is_empty() {
+            return Err(BadUrl::NoHost);
+        }
+        config.ssl_mode(ssl_mode);
+        Ok(Server { config, verify })
+    }
+}
+
+fn mode(word: &str) -> Result<(SslMode, bool), BadUrl> {
+    match word {
+        "disable" => Ok((SslMode::Disable, false)),
+        "prefer" => Ok((SslMode::Prefer, false)),
+        "require" => Ok((SslMode::Require, false)),
+        "verify-full" => Ok((SslMode::Require, true)),
+        _ => Err(BadUrl::UnknownSslMode),
+    }
+}
+
+/// The server without user and password.
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgresql://")?;
+        for (index, host) in self.config.get_hosts().iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            match host {
+                Host::Tcp(name) => write!(f, "{comma}{name}")?,
+                #[cfg(unix)]
+                Host::Unix(folder) => write!(f, "{comma}{}", folder.display())?,
+            }
+            let ports = self.config.get_ports();
+            if let Some(port) = ports.get(index).or(ports.first()) {
+                write!(f, ":{port}")?;
+            }
+        }
+        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_says_how_far_tls_goes() {
+        let table = [
+            ("", SslMode::Prefer, false),
+            ("?sslmode=disable", SslMode::Disable, false),
+            ("?sslmode=prefer", SslMode::Prefer, false),
+            ("?application_name=x&sslmode=require", SslMode::Require, false),
+            ("?sslmode=verify-full&application_name=x", SslMode::Require, true),
+        ];
+        for (options, mode, verify) in table {
+            let server: Server = format!("postgres://u@db/x{options}").parse().unwrap();
+            assert_eq!((server.config.get_ssl_mode(), server.verify), (mode, verify), "{options}");
+        }
+    }
+
+    #[test]
+    fn a_bad_url_is_refused_without_being_quoted() {
+        let urls = [
+            "host=db password=hush",
+            "postgres://u:hush@db/x?sslmode=verify-ca",
+            "postgres://u:hush@db:hush/x",
+            "postgres://u:hush@db/x?hush=1",
+            "postgres://u:hush@/x",
+        ];
+        for url in urls {
+            let error = url.parse::<Server>().map(|_| ()).expect_err(url);
+            assert!(!format!("{error} {error:?}").contains("hush"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_has_no_password() {
+        let server: Server = "postgres://u:hush@db:5433/x?sslmode=require".parse().unwrap();
+        assert_eq!(server.to_string(), "postgresql://db:5433/x");
+    }
+}

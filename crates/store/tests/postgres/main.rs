@@ -1,0 +1,15 @@
+//! The contract, on a PostgreSQL server of the tests' own; and what only a shared server can promise.
+#![cfg(test)]
+
+#[path = "../support/operations.rs"]
+mod operations;
+mod server;
+
+mod contract;
+mod failing;
+mod flat;
+mod lines;
+mod schema;
+mod sharing;
+mod tls;
+mod together;
