@@ -146,8 +146,9 @@ struct Setup {
 /// # Time
 ///
 /// The server's clock decides what is due and when a lease ends. Callers bring their own `now`; the store measures how
-/// far [`PostgresOptions::clock`] is from the server's, when it connects and four times a minute, and translates every
-/// time on its way in and out. Clocks within 100 ms of each other are taken to agree.
+/// far [`PostgresOptions::clock`] is from the server's, when it opens and every five seconds, and translates every time
+/// on its way in and out. Clocks within 100 ms of each other are taken to agree, and a distance changes only once two
+/// measures in a row have told the same new one.
 ///
 /// # When the server is away
 ///

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 use tokio_postgres::{AsyncMessage, Client, Notification, SimpleQueryMessage};
 
 use super::fault::Fault;
@@ -25,8 +25,8 @@ use super::text::{escape, unescape};
 /// Notifications gather for so long, one for each circuit.
 const GATHERED: Duration = Duration::from_millis(10);
 
-/// How often the connection is tried when nothing comes, and the clocks are compared.
-const CHECKED: Duration = Duration::from_secs(15);
+/// How often the clocks are compared, and with that the connection tried.
+const CHECKED: Duration = Duration::from_secs(5);
 
 /// How long to wait before listening again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -128,24 +128,25 @@ impl Bell {
     /// Passes on the news of this node; `Ok` when the store is gone.
     async fn serve(&mut self, line: &Line) -> Result<(), Fault> {
         let (limit, channel) = (self.link.limit, self.channel());
+        let mut checks = interval(CHECKED);
         loop {
-            match timeout(CHECKED, self.news.recv()).await {
-                Ok(None) => return Ok(()),
-                Ok(Some(first)) => {
-                    sleep(GATHERED).await;
-                    let mut gathered = BTreeMap::from([first]);
-                    while let Ok((circuit, at)) = self.news.try_recv() {
-                        let earliest = gathered.entry(circuit).or_insert(at);
-                        *earliest = at.min(*earliest);
-                    }
-                    let told = tell(&line.client, &channel, gathered);
-                    timeout(limit, told).await.map_err(|_| Fault::TimedOut)??;
+            let first = tokio::select! {
+                first = self.news.recv() => first,
+                _ = checks.tick() => {
+                    let measured = timeout(limit, self.link.measure(&line.client)).await;
+                    self.link.skew.measured(measured.map_err(|_| Fault::TimedOut)??);
+                    continue;
                 }
-                Err(_) => {
-                    let measured = self.link.measure(&line.client);
-                    timeout(limit, measured).await.map_err(|_| Fault::TimedOut)??;
-                }
+            };
+            let Some(first) = first else { return Ok(()) };
+            sleep(GATHERED).await;
+            let mut gathered = BTreeMap::from([first]);
+            while let Ok((circuit, at)) = self.news.try_recv() {
+                let earliest = gathered.entry(circuit).or_insert(at);
+                *earliest = at.min(*earliest);
             }
+            let told = tell(&line.client, &channel, gathered);
+            timeout(limit, told).await.map_err(|_| Fault::TimedOut)??;
         }
     }
 }

@@ -13,13 +13,16 @@ use tokio_postgres::{Client, Connection, Error, Row, Socket, Statement};
 
 use super::fault::Fault;
 use super::schema::{self, Home, quoted};
-use super::skew::Skew;
+use super::skew::{Measure, Skew};
 use super::tls::{Secret, Tls};
 use super::url::Server;
 use super::{
     audit, claim, draft, edit, insert, kinds, late, leases, line, purge, query, row, settings,
     tidy, writes,
 };
+
+/// How often the clocks are compared to begin with. The least round trip tells most.
+const MEASURES: usize = 3;
 
 /// The parameters of a statement.
 pub(crate) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -51,21 +54,27 @@ impl Link {
         Ok(tokio::time::timeout(self.limit, dialled).await.map_err(|_| Fault::TimedOut)??)
     }
 
-    /// A connection that is ready, to a schema that is ours and of the newest version if it is to `migrate`.
-    pub(crate) async fn open(&self, migrate: bool) -> Result<Session, Fault> {
+    /// A connection that is ready. The first one brings the schema to the newest version and compares the clocks.
+    pub(crate) async fn open(&self, first: bool) -> Result<Session, Fault> {
         let (client, connection) = self.dial().await?;
         // How it ended is told to whoever uses the client.
         let driver = tokio::spawn(async { drop(connection.await) });
         let mut session = Session { client, statements: BTreeMap::new(), driver };
         session.within(self.limit, session.client.batch_execute(&self.path())).await?;
-        if migrate {
+        if first {
             // Others may be migrating, and a large table takes its time.
             let patience = self.limit.saturating_mul(20);
             session.within(patience, schema::prepare(&session.client, &self.home)).await?;
         }
         session.within(self.limit, session.client.batch_execute(&self.settings())).await?;
         session.statements = session.within(self.limit, session.prepared(&self.home)).await?;
-        session.within(self.limit, self.measure(&session.client)).await?;
+        if first {
+            let mut measures = Vec::new();
+            for _ in 0..MEASURES {
+                measures.push(session.within(self.limit, self.measure(&session.client)).await?);
+            }
+            self.skew.begin(&measures);
+        }
         Ok(session)
     }
 
@@ -92,7 +101,7 @@ impl Link {
     }
 
     /// Compares the server's clock with ours.
-    pub(crate) async fn measure(&self, client: &Client) -> Result<(), Fault> {
+    pub(crate) async fn measure(&self, client: &Client) -> Result<Measure, Fault> {
         let before = self.clock.wall();
         let ask = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text";
         let answer = client.simple_query(ask).await?;
@@ -102,8 +111,7 @@ impl Link {
             _ => None,
         });
         let odd = || Fault::Row("the server's clock is not a number".to_owned());
-        self.skew.measured(before, server.ok_or_else(odd)?, after);
-        Ok(())
+        Ok(Measure::new(before, server.ok_or_else(odd)?, after))
     }
 }
 

@@ -59,7 +59,6 @@ async fn a_hanging_server_is_unavailable_in_bounded_time_and_comes_back() {
     let store = Postgres::open(options).await.unwrap();
     let id = store.insert(conformance::draft("payments", "k", NOW)).await.unwrap().id();
     server.tell("STOP");
-    tokio::time::sleep(Duration::from_millis(200)).await; // waits for: the signal to arrive
     for _ in 0..2 {
         let begun = Instant::now();
         let (read, inserted, claimed) = tokio::join!(

@@ -1,6 +1,6 @@
 //! A real PostgreSQL server of the tests' own, which ends with the tests, however they end.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use fuseboard_store::{Postgres, PostgresOptions, conformance};
 
 /// Waits for its standard input to end, which it does when this process does; then stops the server and removes
-/// everything. Lines that come before that are signals to send to all of the server's processes.
+/// everything. Lines that come before that are signals to send to all of the server's processes, and are answered.
 const KEEPER: &str = r#"
 folder=$1; user=$2; bin=$3; port=$4
 run() {
@@ -19,7 +19,7 @@ run() {
     while [ ! -e "$folder/end" ]; do
         [ -e "$folder/down" ] || (
             as_user "$bin/postgres" -D "$folder/data" -p "$port" -k "$folder" -c listen_addresses=127.0.0.1 \
-                -c max_connections=100 $(cat "$folder/options") >>"$folder/log" 2>&1 </dev/null
+                -c max_connections=100 $(cat "$folder/options")
         )
         sleep 0.1
     done
@@ -27,18 +27,21 @@ run() {
 as_user() {
     if [ -n "$user" ]; then exec setpriv --reuid "$user" --regid "$user" --clear-groups "$@"; else exec "$@"; fi
 }
-everyone() { head -n 1 "$folder/data/postmaster.pid"; pgrep -P "$(head -n 1 "$folder/data/postmaster.pid")"; }
-run &
+first() { head -n 1 "$folder/data/postmaster.pid"; }
+# The first one by itself, so that it has no more children by the time they are counted.
+everyone() { pid=$(first); kill -"$1" "$pid"; kill -"$1" $(pgrep -P "$pid"); }
+run >>"$folder/log" 2>&1 </dev/null &
 while read -r line; do
     case $line in
         start) rm "$folder/down" ;;
-        KILL) touch "$folder/down"; kill -KILL $(everyone) ;;
-        *) kill -"$line" $(everyone) ;;
+        KILL) touch "$folder/down"; pid=$(first); kill -STOP "$pid"; kill -KILL $(pgrep -P "$pid") "$pid" ;;
+        *) everyone "$line" ;;
     esac
+    echo "$line"
 done
 touch "$folder/end"
-kill -CONT $(everyone) 2>/dev/null
-kill -QUIT "$(head -n 1 "$folder/data/postmaster.pid")" 2>/dev/null
+everyone CONT 2>/dev/null
+kill -QUIT "$(first)" 2>/dev/null
 wait
 rm -rf "$folder"
 "#;
@@ -69,6 +72,7 @@ impl Server {
             .arg(&folder)
             .args([user.unwrap_or_default(), bin.to_str().unwrap(), &port.to_string()])
             .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let server = Server { port, keeper };
@@ -109,6 +113,10 @@ impl Server {
     /// Sends a signal to every process of the server, or starts it again with `start`.
     pub(crate) fn tell(&mut self, what: &str) {
         writeln!(self.keeper.stdin.as_mut().unwrap(), "{what}").unwrap();
+        let (mut answer, mut expected) = (vec![0; what.len() + 1], what.as_bytes().to_vec());
+        self.keeper.stdout.as_mut().unwrap().read_exact(&mut answer).unwrap();
+        expected.push(b'\n');
+        assert_eq!(answer, expected);
     }
 
     pub(crate) fn restart(&mut self) {
