@@ -9,15 +9,15 @@ use fuseboard_core::letter::Status;
 use fuseboard_core::random::SeededRandom;
 use fuseboard_core::time::{Clock, SystemClock};
 use fuseboard_core::{Board, BuildError, Listener, Transition};
-use fuseboard_services::replay::{Lane, Observer, Replay, Surroundings};
-use fuseboard_services::retention;
+use fuseboard_services::circuits::ServiceError;
+use fuseboard_services::replay::{Deliver, Lane, Observer, Surroundings};
 use fuseboard_services::wake::Bells;
 use fuseboard_store::{Counts, Letters, Sqlite, SqliteOptions, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::admin::health::unconfigured;
@@ -25,12 +25,15 @@ use crate::admin::{self, AdminState};
 use crate::config::Config;
 use crate::gateway::{Gateway, HttpReplay, Routes, Upstream};
 use crate::metrics::Metrics;
+use crate::operations::{self, Background, Continuous, Foundations, Gated, Operations, Running};
 
 /// How long requests and replays in flight may take to end when the server stops. Both run at the same time, and
 /// together with closing the store they stay below the 10 s that an orchestrator commonly grants.
 const GRACE: Duration = Duration::from_secs(6);
 /// How long giving back what overstays that, or a disk that hangs, may hold up the end.
 const LATE: Duration = Duration::from_millis(1100);
+/// Audit records that wait are written within this, from the beginning of the end.
+const FLUSHED: Duration = Duration::from_millis(8000);
 const CLOSING: Duration = Duration::from_millis(1500);
 
 /// Why a server did not start.
@@ -55,6 +58,9 @@ pub enum StartError {
     /// A circuit cannot be made.
     #[error(transparent)]
     Circuit(#[from] BuildError),
+    /// A service cannot be made.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// The system does not let the server hear of signals.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
@@ -81,9 +87,10 @@ pub struct App {
     board: Board,
     letters: Arc<dyn Letters>,
     stop: watch::Sender<bool>,
-    replay: Replay,
+    operations: Operations,
+    replay: Continuous,
     serving: Vec<JoinHandle<()>>,
-    retention: JoinHandle<()>,
+    running: Running,
 }
 
 impl App {
@@ -103,19 +110,21 @@ impl App {
         let admin_listener = listen("server.admin", config.server.admin).await?;
         let letters = open_letters(&config, &clock)?;
         tell_unconfigured(&letters.counts().await?, &config);
-        let parts = Parts::new(config, clock, letters, extras)?;
+        let (parts, background) = Parts::new(config, clock, letters, extras)?;
         let stop = watch::Sender::new(false);
         let gateway = local_address(&gateway_listener, parts.config.server.listen);
         let admin = local_address(&admin_listener, parts.config.server.admin);
+        // Also what is replayed by hand needs them, which may be asked for as soon as anybody listens.
+        let lanes = parts.lanes();
+        let running = background.start();
         let serving = vec![
             tokio::spawn(parts.gateway().serve(gateway_listener, stop.subscribe(), GRACE)),
             tokio::spawn(admin::serve(admin_listener, parts.admin(admin), stop.subscribe())),
         ];
-        let replay = Replay::start(parts.lanes(), &parts.surroundings());
-        let Parts { config, clock, letters, board, .. } = parts;
-        let keep = config.letters.retention;
-        let retention = tokio::spawn(retention::run(Arc::clone(&letters), clock, keep));
-        Ok(App { gateway, admin, board, letters, stop, replay, serving, retention })
+        let refresh = parts.config.governance.refresh;
+        let replay = Continuous::start(lanes, &parts.surroundings(), refresh, GRACE);
+        let Parts { letters, board, operations, .. } = parts;
+        Ok(App { gateway, admin, board, letters, stop, operations, replay, serving, running })
     }
 
     /// Where the gateway listens.
@@ -138,25 +147,33 @@ impl App {
         &self.letters
     }
 
-    /// Stops: takes nothing new, lets what is in flight end, gives leases back, closes the store. Less than 10 s.
+    /// The services over both.
+    pub fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    /// Stops: takes nothing new, lets what is in flight end, gives leases back, writes the audit records that wait, closes the
+    /// store. Less than 10 s.
     ///
     /// # Cancel safety
     ///
     /// Dropped early, what was acknowledged is safe all the same: the next start frees the leases.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        let App { serving, replay, letters, retention, .. } = self;
-        retention.abort();
+        let out_of_time = sleep(FLUSHED);
+        let App { serving, operations, replay, letters, running, .. } = self;
         let served = async {
             for task in serving {
                 // A task that panicked has nothing left to stop.
                 let _ = task.await;
             }
         };
-        let ended = async { tokio::join!(served, replay.stop(GRACE)) };
+        let jobs = Running::end_jobs(operations.replays, GRACE);
+        let ended = async { tokio::join!(served, replay.stop(), jobs) };
         if timeout(GRACE + LATE, ended).await.is_err() {
             warn!("requests in flight were cut off");
         }
+        running.stop(out_of_time).await;
         close(letters).await;
     }
 }
@@ -236,6 +253,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     upstreams: Vec<Arc<Upstream>>,
     routes: Arc<Routes>,
+    operations: Operations,
 }
 
 impl Parts {
@@ -244,13 +262,15 @@ impl Parts {
         clock: Arc<dyn Clock>,
         letters: Arc<dyn Letters>,
         extras: Extras,
-    ) -> Result<Self, StartError> {
+    ) -> Result<(Self, Background), StartError> {
         let names: Vec<&str> = config.upstreams.keys().map(String::as_str).collect();
         let bells = Bells::new(names.iter().copied());
         let metrics = Arc::new(Metrics::new(&config, Arc::clone(&clock)));
+        let (on_close, closed) = operations::closings();
         let mut board = Board::builder()
             .clock(Arc::clone(&clock))
             .listener(bells.clone())
+            .listener(on_close)
             .listener(log_transition)
             .shared_listener(Arc::clone(&metrics) as Arc<dyn Listener>);
         for listener in extras.listeners {
@@ -260,11 +280,23 @@ impl Parts {
         let mut upstreams = Vec::new();
         for upstream in config.upstreams.values() {
             let breaker = board.get_or_create(&upstream.name, upstream.rules.clone())?;
-            upstreams.push(Arc::new(Upstream::new(upstream, breaker)));
+            let domain = config.domains.get(&upstream.domain).copied().unwrap_or_default();
+            let sla = domain.sla.unwrap_or(config.letters.sla);
+            upstreams.push(Arc::new(Upstream::new(upstream, domain, sla, breaker)));
         }
         let find = |name: &str| upstreams.iter().find(|one| one.breaker.name() == name).cloned();
         let routes = Arc::new(Routes::new(&config, find));
-        Ok(Parts { config, clock, letters, board, bells, metrics, upstreams, routes })
+        let (operations, background) = Operations::new(Foundations {
+            config: Arc::clone(&config),
+            board: board.clone(),
+            letters: Arc::clone(&letters),
+            random: Arc::new(SeededRandom::from_entropy()),
+            observer: Arc::clone(&metrics) as Arc<dyn Observer>,
+            closed,
+        })?;
+        let parts =
+            Parts { config, clock, letters, board, bells, metrics, upstreams, routes, operations };
+        Ok((parts, background))
     }
 
     fn gateway(&self) -> Arc<Gateway> {
@@ -286,26 +318,33 @@ impl Parts {
             config: Arc::clone(&self.config),
             metrics: Arc::clone(&self.metrics),
             clock: Arc::clone(&self.clock),
+            operations: self.operations.clone(),
             address,
         }
     }
 
-    fn lanes(&self) -> Vec<Lane> {
+    /// The continuous replay of each upstream, behind the gate. What is replayed by hand is delivered by the same code.
+    fn lanes(&self) -> Vec<(Lane, Arc<Gated>)> {
         let lane = |upstream: &Arc<Upstream>| {
-            let config = self.config.upstreams.get(upstream.breaker.name())?;
-            let deliver = HttpReplay {
+            let name = upstream.breaker.name();
+            let config = self.config.upstreams.get(name)?;
+            let deliver: Arc<dyn Deliver> = Arc::new(HttpReplay {
                 upstream: Arc::clone(upstream),
                 routes: Arc::clone(&self.routes),
                 clock: Arc::clone(&self.clock),
                 metrics: Arc::clone(&self.metrics),
-            };
-            Some(Lane {
+            });
+            let Operations { replays, governance, .. } = &self.operations;
+            replays.register_circuit_handler(name, Arc::clone(&deliver));
+            let gated = Gated::new(deliver, Arc::clone(governance));
+            let lane = Lane {
                 breaker: upstream.breaker.clone(),
-                deliver: Arc::new(deliver),
+                deliver: Arc::clone(&gated) as Arc<dyn Deliver>,
                 concurrency: config.replay.concurrency,
                 rate: config.replay.rate,
                 lease: HttpReplay::lease(upstream.timeout),
-            })
+            };
+            Some((lane, gated))
         };
         self.upstreams.iter().filter_map(lane).collect()
     }

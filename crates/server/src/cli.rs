@@ -1,4 +1,4 @@
-//! The command line: `fuseboard serve | check | dlq | demo`.
+//! The command line: `fuseboard serve | check | circuits | dlq | governance | audit | demo`.
 //!
 //! Exit codes: 0 when it was done; 1 when nothing was done, 2 for input that cannot be used, each with one message on
 //! standard error.
@@ -16,10 +16,15 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Config, ConfigError, Overrides};
 use crate::{app, demo};
 
+mod audit;
 mod check;
+mod circuits;
 mod client;
 mod dlq;
+mod governance;
 mod log;
+mod path;
+mod remote;
 mod table;
 
 /// How long calls that block a thread, such as of the system's resolver, may hold up the end.
@@ -47,8 +52,14 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Lists the letters of a running server, requeues and discards them
+    /// Shows the circuits of a running server, opens and closes them by hand
+    Circuits(circuits::Options),
+    /// Lists the letters of a running server, replays them, gives them up, moves them
     Dlq(dlq::Options),
+    /// Stops the replay of letters, or lets it go on
+    Governance(governance::Options),
+    /// Shows who did what to circuits, letters and settings, and why
+    Audit(audit::Options),
     /// Shows on this machine, with real processes, what Fuseboard does when a service fails
     Demo(demo::Options),
     /// The payment service of the demo
@@ -119,7 +130,10 @@ fn dispatch(command: Command) -> ExitCode {
             Ok(config) => print(&check::describe(&config, &file.display().to_string())),
             Err(error) => refuse(error),
         },
+        Command::Circuits(options) => circuits::run(options),
         Command::Dlq(options) => dlq::run(options),
+        Command::Governance(options) => governance::run(options),
+        Command::Audit(options) => audit::run(options),
         Command::Demo(options) => demo::run(options),
         Command::Payments(options) => demo::payments::payments(options),
     }

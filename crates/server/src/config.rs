@@ -1,5 +1,34 @@
 //! The configuration: what the server is told, from a file or from the command line, checked before anything starts.
 //!
+//! The fields of [`Config`] say what each key means. Those of the services, with their defaults:
+//!
+//! | section | key | default | what |
+//! |---|---|---|---|
+//! | `[circuits]` | `pin_for`, `override_for` | `"90m"` | how long a pin or an override holds that does not say |
+//! | `[letters]` | `audit_retention` | `"90d"` | how long audit records are kept |
+//! | | `audit_queue` | `1024` | audit records that may wait for the store |
+//! | | `sla` | `"24h"` | how long after its capture a letter is late |
+//! | | `raise_late` | | the priority that late letters get: `"critical"` or `"normal"` |
+//! | `[replay]` | `max_items` | `100` | letters of a batch that does not say, up to 100 000 |
+//! | | `adaptive` | `false` | whether batches that do not say choose their size; or the bounds, below |
+//! | | `priority` | `false` | whether batches that do not say take the most urgent letters first |
+//! | | `delivery_timeout` | | how long one delivery may take: `"60s"`, or twice the slowest upstream's timeout and 5 s |
+//! | | `jobs_kept` | `100` | jobs that ended and are remembered |
+//! | | `on_close` | `false` | whether a circuit that closes begins a job |
+//! | | `on_close_max_items` | `50` | letters of such a job |
+//! | `[replay.adaptive]` | `enabled` | `true` | whether batches that do not say choose their size |
+//! | | `initial`, `min`, `max` | `50`, `10`, `100` | letters of the first batch, and the bounds |
+//! | | `failure_threshold` | `0.2` | the part that must fail for the next batch to be smaller |
+//! | `[governance]` | `refresh` | `"1s"` | how old what is known of the gates may be |
+//! | | `patience` | `"1s"` | how long the store may take to tell |
+//! | | `slo` | | the objective of upstreams that have none, such as `"0.999 over 30d"` |
+//! | `[domains.x]` | `priority` | `"normal"` | of its letters: `"critical"`, `"normal"` or `"low"` |
+//! | | `sla` | `letters.sla` | how long after its capture a letter is late |
+//! | | `max_retries` | | replays by hand after which a letter waits for a person |
+//! | `[upstreams.x]` | `domain` | its name | the domain of its letters; one that is named has a table |
+//! | | `slo` | `governance.slo` | a text, or `{ objective, window = "30d", burn_window = "1h", min_calls = 100 }` |
+//! | | `replay.on_close` | all | why letters were captured that such a job takes, such as `["rejected"]` |
+//!
 //! ```
 //! use fuseboard_server::config::Config;
 //!
@@ -29,30 +58,49 @@ use std::time::Duration;
 use bytes::Bytes;
 use fuseboard_core::Rules;
 use fuseboard_core::policy::Tracker;
+use fuseboard_services::governance::Slo;
+use fuseboard_store::Priority;
 use http::{Method, StatusCode};
 
 mod circuits;
 mod document;
+mod domains;
 mod error;
+mod governance;
 mod letters;
 mod overrides;
+mod pins;
+mod replay;
 mod routes;
 mod server;
 mod upstreams;
 mod values;
 
+pub use domains::DomainSettings;
 pub use error::ConfigError;
+pub use governance::GovernanceSettings;
 pub use overrides::Overrides;
+pub use pins::CircuitSettings;
+pub use replay::BatchSettings;
 
 use document::{Item, Source};
+pub(crate) use values::nearest;
 
 /// All that the server is told. Values of this type that come from here have passed every check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Where the server listens, and what it limits.
     pub server: Server,
+    /// How long pins and overrides of circuits hold.
+    pub circuits: CircuitSettings,
     /// What is kept of letters, and for how long.
     pub letters: LetterSettings,
+    /// How letters are replayed when somebody asks for it.
+    pub replay: BatchSettings,
+    /// How the gate that every replay passes learns what it goes by.
+    pub governance: GovernanceSettings,
+    /// How urgent letters are, by domain.
+    pub domains: BTreeMap<String, DomainSettings>,
     /// The upstreams, by name. Each is a circuit of that name.
     pub upstreams: BTreeMap<String, Upstream>,
     /// Which requests go to which upstream, in the order of the file.
@@ -89,6 +137,14 @@ pub struct LetterSettings {
     pub max_bytes: Option<u64>,
     /// How long finished letters are kept. Default 7 days.
     pub retention: Duration,
+    /// How long audit records are kept. Default 90 days.
+    pub audit_retention: Duration,
+    /// How many audit records may wait for the store; more are logged instead. Default 1024.
+    pub audit_queue: usize,
+    /// How long after its capture a letter is late whose domain does not say. Default 24 h.
+    pub sla: Duration,
+    /// Late letters get this priority, if it is more urgent than their own. Default: they keep theirs.
+    pub raise_late: Option<Priority>,
     /// The limits of a letter's life.
     pub rules: fuseboard_core::letter::Rules,
 }
@@ -108,6 +164,12 @@ pub struct Upstream {
     pub rules: Rules,
     /// How its letters are replayed.
     pub replay: ReplaySettings,
+    /// Of which letters a job is made when its circuit closes, by why they were captured. Empty: of all.
+    pub on_close: Vec<String>,
+    /// The domain of its letters. Default: its name.
+    pub domain: String,
+    /// Its objective, and with it its error budget. Default: what `governance.slo` says.
+    pub slo: Option<Slo>,
 }
 
 /// How the letters of an upstream are replayed.
@@ -229,14 +291,28 @@ impl Config {
     ///
     /// [`ConfigError`] names the file, the line, the column, the key, the value, and what would be right.
     pub fn parse(text: &str, file: &str) -> Result<Config, ConfigError> {
-        const KEYS: &[&str] = &["server", "letters", "defaults", "upstreams", "routes"];
+        const KEYS: &[&str] = &[
+            "server",
+            "circuits",
+            "letters",
+            "replay",
+            "governance",
+            "domains",
+            "defaults",
+            "upstreams",
+            "routes",
+        ];
         let source = Source::new(file, text);
         let document = source.read()?;
         let root = Item::root(&source, &document).section(KEYS)?;
         let server = server::read(&root)?;
         let letters = letters::read(&root)?;
-        let upstreams = upstreams::read(&root)?;
+        let circuits = pins::read(&root)?;
+        let governance = governance::read(&root)?;
+        let domains = domains::read(&root)?;
+        let upstreams = upstreams::read(&root, &domains)?;
+        let replay = replay::read(&root, &domains, &upstreams)?;
         let routes = routes::read(&root, &upstreams)?;
-        Ok(Config { server, letters, upstreams, routes })
+        Ok(Config { server, circuits, letters, replay, governance, domains, upstreams, routes })
     }
 }

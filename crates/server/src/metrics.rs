@@ -9,9 +9,18 @@
 //! | `fuseboard_transitions_total` | `circuit`, `from`, `to`, `cause` | changes of state |
 //! | `fuseboard_letters` | `circuit`, `status` | letters that are kept |
 //! | `fuseboard_letters_captured_total` | `circuit` | letters ever captured |
+//! | `fuseboard_letters_purged_total` | `circuit` | letters ever forgotten: captured = those of all statuses + purged |
+//! | `fuseboard_letters_late` | `circuit` | letters that are not done and past the deadline of their domain |
 //! | `fuseboard_oldest_letter_age_seconds` | `circuit` | age of the oldest pending letter, 0 if there is none |
 //! | `fuseboard_captures_refused_total` | `circuit`, `reason` | requests that the store did not keep |
 //! | `fuseboard_replays_total` | `circuit`, `result` | replays, by the status of their letter afterwards |
+//! | `fuseboard_governance` | `gate` | 1 if it blocks replays: kill_switch, emergency_level, error_budget (of any circuit), unread |
+//! | `fuseboard_emergency_level` | | 0 for normal, up to 3; not there while it could not be read |
+//! | `fuseboard_governance_checks_total` | `result` | replays that were blocked, or overridden |
+//! | `fuseboard_error_budget_spent` | `circuit` | the part of the error budget that is spent: 1 is all of it |
+//! | `fuseboard_error_budget_burn_rate` | `circuit` | how fast it is spent: at 1 it lasts as long as its window |
+//! | `fuseboard_audit_records_total` | `result` | written, refused (too many waited) or lost (the store did not take them) |
+//! | `fuseboard_audit_records_waiting` | | records that wait to be written |
 //! | `fuseboard_store_up` | | 1 if the store told how many letters there are, 0 if not |
 //!
 //! Circuits are those of the configuration. Letters of a circuit that is not there any more count as `other`.
@@ -23,7 +32,8 @@ use std::time::Duration;
 
 use fuseboard_core::time::{Clock, Moment};
 use fuseboard_core::{Board, Listener, State, Transition};
-use fuseboard_store::Counts;
+use fuseboard_services::governance::{AuditCounts, GovernanceStatus};
+use fuseboard_store::{Counts, Late};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -32,8 +42,10 @@ use prometheus_client::registry::Registry;
 
 use crate::config::Config;
 
+mod operations;
 mod snapshot;
 
+use operations::OperationsNow;
 use snapshot::{CircuitNow, Snapshot};
 
 /// How long a refused capture speaks for the store. Longer would be for ever where a load balancer believes `/readyz`:
@@ -62,6 +74,21 @@ struct ReplayLabels {
 struct RefusalLabels {
     circuit: String,
     reason: &'static str,
+}
+
+/// What others say at the moment of a scrape.
+#[derive(Clone, Copy, Debug)]
+pub struct Scrape<'a> {
+    /// The circuits.
+    pub board: &'a Board,
+    /// How many letters there are; `None` if the store does not tell.
+    pub counts: Option<&'a Counts>,
+    /// The late ones; `None` if the store does not tell.
+    pub late: Option<&'a [Late]>,
+    /// How the gate over replay stands.
+    pub governance: &'a GovernanceStatus,
+    /// What became of audit records.
+    pub audit: AuditCounts,
 }
 
 /// The latest capture, if the store refused it.
@@ -197,8 +224,9 @@ impl Metrics {
         (self.clock.now().since(refusal.at) < REFUSAL_COUNTS).then_some(refusal.reason)
     }
 
-    /// Everything as text, of the type [`CONTENT_TYPE`]. `counts` are the store's; `None` if it does not tell.
-    pub fn encode(&self, board: &Board, counts: Option<&Counts>) -> String {
+    /// Everything as text, of the type [`CONTENT_TYPE`].
+    pub fn encode(&self, scrape: &Scrape<'_>) -> String {
+        let Scrape { board, counts, late, governance, audit } = *scrape;
         // Reading a breaker may end a pin, of which this listener is told: so read them all first.
         let infos: Vec<_> = board.all().iter().map(|breaker| breaker.info()).collect();
         let stays = self.stays().clone();
@@ -207,8 +235,11 @@ impl Metrics {
             let stays = stays.get(&*info.name)?.clone().until(now);
             Some(CircuitNow { info, stays })
         });
-        let snapshot = Snapshot::new(circuits.collect(), counts, self.clock.wall());
+        let snapshot = Snapshot::new(circuits.collect(), counts, late, self.clock.wall());
+        let known = |circuit: &str| stays.contains_key(circuit);
+        let operations = OperationsNow::new(governance, audit, known);
         let mut current = Registry::default();
+        current.register_collector(Box::new(operations));
         current.register_collector(Box::new(snapshot));
         let mut text = String::new();
         let written = text::encode_registry(&mut text, &current)

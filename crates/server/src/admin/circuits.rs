@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::views::{millis, time};
 use super::{AdminState, Problem};
+use crate::operations::{Override, PolicyOverride};
 
 #[derive(Serialize)]
 pub(super) struct Circuits {
@@ -36,6 +37,9 @@ pub(super) struct CircuitView {
     retry_after_ms: Option<u64>,
     why: Option<String>,
     pin: Option<Value>,
+    /// The policies that hold for a while in place of the configured ones.
+    #[serde(rename = "override")]
+    overridden: Option<Value>,
     rules: BTreeMap<&'static str, String>,
 }
 
@@ -59,7 +63,9 @@ struct ThresholdView {
 }
 
 pub(super) async fn list(State(state): State<AdminState>) -> Json<Circuits> {
-    Json(Circuits { circuits: state.board.all().iter().map(CircuitView::of).collect() })
+    state.operations.end_overrides();
+    let view = |breaker: &CircuitBreaker| CircuitView::of(breaker, &state);
+    Json(Circuits { circuits: state.board.all().iter().map(view).collect() })
 }
 
 pub(super) async fn one(
@@ -67,19 +73,33 @@ pub(super) async fn one(
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<CircuitView>, Problem> {
     let Path(name) = name.map_err(|rejection| Problem::bad(rejection.body_text()))?;
-    match state.board.get(&name) {
-        Some(breaker) => Ok(Json(CircuitView::of(&breaker))),
-        None => {
-            let names: Vec<String> = state.board.all_states().into_keys().collect();
-            let detail =
-                format!("there is no circuit `{name}`: expected one of {}", names.join(", "));
-            Err(Problem::new(StatusCode::NOT_FOUND, detail))
-        }
-    }
+    state.operations.end_overrides();
+    Ok(Json(CircuitView::of(&circuit(&state, &name)?, &state)))
+}
+
+/// The circuit of that name.
+pub(super) fn circuit(state: &AdminState, name: &str) -> Result<CircuitBreaker, Problem> {
+    state.board.get(name).ok_or_else(|| {
+        let names: Vec<String> = state.board.all_states().into_keys().collect();
+        let detail = format!("there is no circuit `{name}`: expected one of {}", names.join(", "));
+        Problem::new(StatusCode::NOT_FOUND, detail)
+    })
+}
+
+/// The policies that hold for a while.
+pub(super) fn override_view(holds: Override) -> Value {
+    let PolicyOverride { trip, retry, by, .. } = holds.order;
+    json!({
+        "trip": trip.map(|trip| trip.to_string()),
+        "retry": retry.map(|retry| retry.to_string()),
+        "actor": by.actor,
+        "reason": by.reason,
+        "remaining_ms": holds.remaining.map(millis),
+    })
 }
 
 impl CircuitView {
-    fn of(breaker: &CircuitBreaker) -> Self {
+    fn of(breaker: &CircuitBreaker, state: &AdminState) -> Self {
         let info = breaker.info();
         let why = info.why();
         let times_calls = breaker.rules().measures().latency;
@@ -105,6 +125,7 @@ impl CircuitView {
                 let remaining_ms = pin.remaining.map(millis);
                 json!({ "actor": pin.actor, "reason": pin.reason, "remaining_ms": remaining_ms })
             }),
+            overridden: state.operations.override_of(breaker.name()).map(override_view),
             rules,
         }
     }

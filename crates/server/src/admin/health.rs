@@ -14,7 +14,8 @@ use tokio::time::timeout;
 
 use super::{AdminState, Problem};
 use crate::config::Config;
-use crate::metrics;
+use crate::metrics::{self, Scrape};
+use crate::operations::Operations;
 
 /// A store that takes longer than this to count is as good as none.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,7 +49,16 @@ pub(super) async fn ready(State(state): State<AdminState>) -> Result<Response, P
 
 pub(super) async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
     let counts = count(&state).await.ok();
-    let text = state.metrics.encode(&state.board, counts.as_ref());
+    let late = timeout(PATIENCE, state.letters.late(state.clock.wall())).await;
+    let late = late.ok().and_then(Result::ok);
+    let Operations { governance, audit, .. } = &state.operations;
+    let text = state.metrics.encode(&Scrape {
+        board: &state.board,
+        counts: counts.as_ref(),
+        late: late.as_deref(),
+        governance: &governance.status(),
+        audit: audit.counts(),
+    });
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }
 

@@ -1,26 +1,18 @@
 //! What operators do to letters: send one back into the queue, or give it up.
 
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use fuseboard_core::letter::{Event, Life};
 use fuseboard_store::{By, LetterId, StoreError};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tracing::info;
 
+use super::fields::{Body, Fields};
 use super::guard::Actor;
 use super::letters::{bad, gone};
 use super::views::time;
 use super::{AdminState, Problem};
-
-/// How long a reason may be, in bytes; the history keeps as much, with who gave it.
-const LONGEST_REASON: usize = 500;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Order {
-    reason: String,
-}
 
 #[derive(Serialize)]
 pub(super) struct Done {
@@ -30,8 +22,6 @@ pub(super) struct Done {
 }
 
 type Id = Result<Path<String>, PathRejection>;
-/// Other types than JSON are refused: those a browser sends from any page, without asking first.
-type Body = Result<Json<Order>, JsonRejection>;
 
 pub(super) async fn requeue(
     State(state): State<AdminState>,
@@ -65,9 +55,8 @@ async fn act(
 ) -> Result<Done, Problem> {
     let Path(id) = id.map_err(|rejection| Problem::bad(rejection.body_text()))?;
     let id: LetterId = id.parse().map_err(bad("id"))?;
-    let Json(order) =
-        order.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    let reason = reason(&order)?;
+    let fields = Fields::of(order, &["reason"])?;
+    let reason = fields.reason()?;
     let by = By::new(actor, reason);
     let life = state.letters.act(id, event, by, state.clock.wall()).await;
     let life = life.map_err(|error| match error {
@@ -77,15 +66,4 @@ async fn act(
     info!(letter = id.0, actor, reason, "a letter was {done}");
     let Life { status, not_before, .. } = life;
     Ok(Done { id: id.0, status: status.as_str(), due_at: time(not_before) })
-}
-
-/// One line of text, which stands in histories and logs.
-fn reason(order: &Order) -> Result<&str, Problem> {
-    let reason = order.reason.trim();
-    let possible = !reason.is_empty()
-        && reason.len() <= LONGEST_REASON
-        && !reason.chars().any(|character| character.is_control());
-    possible.then_some(reason).ok_or_else(|| {
-        Problem::bad(format!("reason: expected one line of text, of 1 to {LONGEST_REASON} bytes"))
-    })
 }

@@ -23,6 +23,17 @@ impl Problem {
         Problem { kind: "about:blank", title, status: status.as_u16(), detail: detail.into() }
     }
 
+    /// The same as something that is wrong with a field of the body.
+    pub(super) fn of_field(self, name: &str) -> Self {
+        Problem::bad(format!("{name}: {}", self.detail))
+    }
+
+    /// The same, and what was done all the same.
+    pub(super) fn after(mut self, done: &str) -> Self {
+        self.detail = format!("{}; {done}", self.detail);
+        self
+    }
+
     pub(super) fn bad(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::BAD_REQUEST, detail)
     }
@@ -43,7 +54,7 @@ impl From<StoreError> for Problem {
         let status = match error {
             StoreError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             StoreError::NotFound => StatusCode::NOT_FOUND,
-            StoreError::Refused(_) => StatusCode::CONFLICT,
+            StoreError::Refused(_) | StoreError::Outdated { .. } => StatusCode::CONFLICT,
             StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -54,15 +65,23 @@ impl From<StoreError> for Problem {
 pub(super) async fn not_found(uri: Uri) -> Problem {
     let path = uri.path();
     let detail = format!(
-        "there is nothing at `{path}`: expected /v1/circuits, /v1/letters, /healthz, /readyz or /metrics"
+        "there is nothing at `{path}`: expected /v1/circuits, /v1/letters, /v1/jobs, /v1/governance, /v1/audit, \
+         /healthz, /readyz or /metrics"
     );
     Problem::new(StatusCode::NOT_FOUND, detail)
 }
 
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     let path = uri.path();
-    let acts = path.ends_with("/requeue") || path.ends_with("/discard");
-    let expected = if acts { "POST" } else { "GET" };
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let is_order = path.starts_with("/v1/circuits/") && path.matches('/').count() > 3;
+    let expected = match last {
+        "override" => "PUT or DELETE",
+        "governance" => "GET or PUT",
+        "requeue" | "discard" | "replay" | "import" | "cancel" => "POST",
+        _ if is_order => "POST",
+        _ => "GET",
+    };
     let detail = format!("`{path}` does not take {method}: expected {expected}");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

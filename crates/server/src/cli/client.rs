@@ -1,5 +1,6 @@
 //! A client of the admin API: one request, one answer, in JSON.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +11,9 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+/// How long an answer may take, where the server has nothing to wait for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// More than the largest page of letters, and than the largest letter by default.
 const LARGEST_ANSWER: usize = 256 << 20;
@@ -25,6 +27,16 @@ pub(super) enum Undone {
     /// It could have been, but it was not done.
     #[error("{0}")]
     Failed(String),
+}
+
+impl Undone {
+    /// The same, and what else is to be known.
+    pub(super) fn with(self, more: &str) -> Self {
+        match self {
+            Undone::BadInput(why) => Undone::BadInput(format!("{why}; {more}")),
+            Undone::Failed(why) => Undone::Failed(format!("{why}; {more}")),
+        }
+    }
 }
 
 /// A server's admin API, and the token to open it.
@@ -60,21 +72,40 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Undone> {
+        self.ask_within(PATIENCE, method, path, body)
+    }
+
+    /// What is at that path.
+    pub(super) fn get(&self, path: &str) -> Result<Value, Undone> {
+        self.ask(Method::GET, path, None)
+    }
+
+    /// What the API answers to an order.
+    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Undone> {
+        self.ask(Method::POST, path, Some(body))
+    }
+
+    /// [`ask`](Self::ask), for what may take longer than a look at the server's memory.
+    pub(super) fn ask_within(
+        &self,
+        patience: Duration,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Undone> {
         let request = self.request(method, path, body)?;
-        let failed = |why: String| Undone::Failed(format!("{}: {why}", self.server));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime =
-            runtime.map_err(|error| failed(format!("the runtime cannot start: {error}")))?;
-        let answered = runtime.block_on(async { timeout(PATIENCE, self.send(request)).await });
-        // A name that is still being looked up is nobody's business any more.
-        runtime.shutdown_background();
-        let late = |_| failed(format!("no answer within {} s", PATIENCE.as_secs()));
-        let (status, body) = answered.map_err(late)?.map_err(failed)?;
+        let answered = wait_for(async { timeout(patience, self.send(request)).await })?;
+        let late = |_| self.failed(format!("no answer within {} s", patience.as_secs()));
+        let (status, body) = answered.map_err(late)?.map_err(|why| self.failed(why))?;
         let body: Option<Value> = serde_json::from_slice(&body).ok();
         match body {
             Some(body) if status.is_success() => Ok(body),
             body => Err(self.problem(status, body.as_ref())),
         }
+    }
+
+    fn failed(&self, why: impl Display) -> Undone {
+        Undone::Failed(format!("{}: {why}", self.server))
     }
 
     fn request(
@@ -119,10 +150,7 @@ impl Client {
 
     fn problem(&self, status: StatusCode, body: Option<&Value>) -> Undone {
         let Some(detail) = body.and_then(|body| body["detail"].as_str()) else {
-            let server = &self.server;
-            return Undone::Failed(format!(
-                "{server}: answered {status}, not as the admin API does"
-            ));
+            return self.failed(format!("answered {status}, not as the admin API does"));
         };
         match status {
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
@@ -131,4 +159,19 @@ impl Client {
             _ => Undone::Failed(detail.to_owned()),
         }
     }
+}
+
+/// Lets some time pass.
+pub(super) fn pause(time: Duration) -> Result<(), Undone> {
+    wait_for(async { sleep(time).await })
+}
+
+fn wait_for<F: Future>(future: F) -> Result<F::Output, Undone> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Undone::Failed(format!("the runtime cannot start: {error}")))?;
+    let output = runtime.block_on(future);
+    // A name that is still being looked up is nobody's business any more.
+    runtime.shutdown_background();
+    Ok(output)
 }

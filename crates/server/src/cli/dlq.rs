@@ -1,158 +1,115 @@
-//! `fuseboard dlq`: the letters of a running server.
+//! `fuseboard dlq`: the letters of a running server, and the jobs that replay them.
 
-use std::fmt::Write;
-use std::fs;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use fuseboard_core::letter::Status;
-use http::{Method, Uri};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::client::{self, Client, Undone};
-use super::{BAD_INPUT, log, print};
+use super::client::Undone;
+use super::remote::{Remote, Report, conclude};
 
+mod jobs;
+mod list;
+mod replay;
 mod show;
-
-/// Where the token is, if no file is given.
-const TOKEN: &str = "FUSEBOARD_TOKEN";
+mod transfer;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
     #[command(subcommand)]
     command: Command,
-    /// The admin API of the server
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8081",
-        value_parser = client::server
-    )]
-    server: Uri,
-    /// A file that holds the token [default: the environment's FUSEBOARD_TOKEN]
-    #[arg(long, global = true, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// Prints JSON, for programs
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Lists letters, the lowest number first
-    List(Filter),
+    #[command(
+        after_help = "Example:\n  fuseboard dlq list --circuit payments --status requires_review"
+    )]
+    List(list::List),
     /// Shows a letter with all that is kept of it
+    #[command(after_help = "Example:\n  fuseboard dlq show 7")]
     Show {
         /// The letter's number
         id: u64,
     },
+    /// Sends letters again now: one, or many in a job, which goes on if this command is interrupted
+    #[command(after_help = "Examples:\n  fuseboard dlq replay 7 --reason \"address fixed\"\n  \
+                      fuseboard dlq replay --circuit payments --max 500 --reason \"provider is back\"")]
+    Replay(replay::Replay),
+    /// Lists the jobs that run and the latest that ended, the newest first
+    #[command(after_help = "Example:\n  fuseboard dlq jobs")]
+    Jobs,
+    /// Shows a job with what came of its letters
+    #[command(after_help = "Example:\n  fuseboard dlq job 3")]
+    Job {
+        /// The job's number
+        id: u64,
+    },
+    /// Stops a job after the letter that is on its way
+    #[command(
+        after_help = "Example:\n  fuseboard dlq cancel 3 --reason \"provider asked us to stop\""
+    )]
+    Cancel(Order),
     /// Sends a letter that is in review back into the queue
+    #[command(after_help = "Example:\n  fuseboard dlq requeue 7 --reason \"address fixed\"")]
     Requeue(Order),
     /// Gives up a letter that is pending or in review
+    #[command(
+        after_help = "Example:\n  fuseboard dlq discard 7 --reason \"customer paid by card\""
+    )]
     Discard(Order),
-}
-
-#[derive(Debug, Args)]
-struct Filter {
-    /// Only letters of this circuit
-    #[arg(long)]
-    circuit: Option<String>,
-    /// Only letters in this status, such as requires_review
-    #[arg(long)]
-    status: Option<Status>,
-    /// At most this many, up to 500
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=500))]
-    limit: u16,
-    /// Only letters after this one
-    #[arg(long, value_name = "ID")]
-    after: Option<u64>,
+    /// Writes letters with all that is kept of them, one JSON line each: credentials, too
+    #[command(after_help = "Example:\n  fuseboard dlq export payments.jsonl --circuit payments")]
+    Export(transfer::Export),
+    /// Takes in letters that another server exported, under new numbers
+    #[command(
+        after_help = "Example:\n  fuseboard dlq import payments.jsonl --reason \"moving from eu-1\""
+    )]
+    Import(transfer::Import),
 }
 
 #[derive(Debug, Args)]
 struct Order {
-    /// The letter's number
+    /// The number
     id: u64,
-    /// Why; it is kept in the letter's history
+    /// Why; it is kept in the audit log
     #[arg(long)]
     reason: String,
 }
 
 /// Does it, and says what came of it.
 pub(super) fn run(options: Options) -> ExitCode {
-    match answer(options) {
-        Ok(text) => print(&text),
-        Err(undone) => {
-            log::say(&undone);
-            match undone {
-                Undone::BadInput(_) => ExitCode::from(BAD_INPUT),
-                Undone::Failed(_) => ExitCode::FAILURE,
-            }
-        }
-    }
+    conclude(answer(options))
 }
 
-fn answer(options: Options) -> Result<String, Undone> {
-    let Options { command, server, token_file, json } = options;
-    let client = Client::new(server, token(token_file)?.as_deref())?;
-    let (answer, in_words): (Value, fn(&Value) -> String) = match command {
-        Command::List(filter) => (client.ask(Method::GET, &filter.path(), None)?, show::list),
+fn answer(Options { command, remote }: Options) -> Result<Report, Undone> {
+    let client = remote.client()?;
+    let order = |order: Order, what: &str| {
+        let path = format!("/v1/letters/{}/{what}", order.id);
+        let done = client.post(&path, &json!({ "reason": order.reason }))?;
+        Ok(remote.report(&done, show::done))
+    };
+    match command {
+        Command::List(list) => Ok(remote.report(&list.ask(&client)?, show::list)),
         Command::Show { id } => {
-            (client.ask(Method::GET, &format!("/v1/letters/{id}"), None)?, show::letter)
+            Ok(remote.report(&client.get(&format!("/v1/letters/{id}"))?, show::letter))
         }
-        Command::Requeue(order) => (order.send(&client, "requeue")?, show::done),
-        Command::Discard(order) => (order.send(&client, "discard")?, show::done),
-    };
-    Ok(if json { format!("{answer}\n") } else { in_words(&answer) })
-}
-
-/// What is in the file, or else in the environment; none if neither is given.
-fn token(file: Option<PathBuf>) -> Result<Option<String>, Undone> {
-    let Some(file) = file else {
-        return Ok(std::env::var(TOKEN).ok().filter(|token| !token.is_empty()));
-    };
-    let unusable =
-        |why: &str| Undone::BadInput(format!("--token-file: `{}`: {why}", file.display()));
-    let text = fs::read_to_string(&file).map_err(|error| unusable(&error.to_string()))?;
-    match text.trim() {
-        "" => Err(unusable("expected a token in it")),
-        token => Ok(Some(token.to_owned())),
+        Command::Replay(replay) => replay.run(&client, &remote),
+        Command::Jobs => Ok(remote.report(&client.get("/v1/jobs")?, jobs::list)),
+        Command::Job { id } => {
+            Ok(remote.report(&client.get(&format!("/v1/jobs/{id}"))?, jobs::job))
+        }
+        Command::Cancel(Order { id, reason }) => {
+            let path = format!("/v1/jobs/{id}/cancel");
+            let job = client.post(&path, &json!({ "reason": reason }))?;
+            Ok(remote.report(&job, |_| format!("job {id} stops\n")))
+        }
+        Command::Requeue(letter) => order(letter, "requeue"),
+        Command::Discard(letter) => order(letter, "discard"),
+        Command::Export(export) => export.run(&client),
+        Command::Import(import) => import.run(&client, &remote),
     }
-}
-
-impl Filter {
-    fn path(&self) -> String {
-        let mut path = format!("/v1/letters?limit={}", self.limit);
-        // Writing to a string cannot fail.
-        if let Some(circuit) = &self.circuit {
-            let _ = write!(path, "&circuit={}", percent_encoded(circuit));
-        }
-        if let Some(status) = self.status {
-            let _ = write!(path, "&status={status}");
-        }
-        if let Some(after) = self.after {
-            let _ = write!(path, "&after={after}");
-        }
-        path
-    }
-}
-
-impl Order {
-    fn send(&self, client: &Client, what: &str) -> Result<Value, Undone> {
-        let path = format!("/v1/letters/{}/{what}", self.id);
-        client.ask(Method::POST, &path, Some(&json!({ "reason": self.reason })))
-    }
-}
-
-fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
-            // Writing to a string cannot fail.
-            _ => drop(write!(encoded, "%{byte:02X}")),
-        }
-        encoded
-    })
 }

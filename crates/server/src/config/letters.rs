@@ -4,12 +4,23 @@ use std::time::Duration;
 
 use fuseboard_core::letter::Rules;
 use fuseboard_core::policy::Retry;
+use fuseboard_store::Priority;
 
-use super::document::Section;
+use super::document::{Item, Section};
 use super::{ConfigError, LetterSettings};
 
-const KEYS: &[&str] =
-    &["capacity", "max_bytes", "retention", "max_attempts", "max_crashes", "retry"];
+const KEYS: &[&str] = &[
+    "capacity",
+    "max_bytes",
+    "retention",
+    "audit_retention",
+    "audit_queue",
+    "sla",
+    "raise_late",
+    "max_attempts",
+    "max_crashes",
+    "retry",
+];
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Default for LetterSettings {
@@ -18,6 +29,10 @@ impl Default for LetterSettings {
             capacity: 1_000_000,
             max_bytes: None,
             retention: 7 * DAY,
+            audit_retention: 90 * DAY,
+            audit_queue: 1024,
+            sla: DAY,
+            raise_late: None,
             rules: Rules::default(),
         }
     }
@@ -37,8 +52,26 @@ pub(super) fn read(root: &Section<'_>) -> Result<LetterSettings, ConfigError> {
     if let Some(item) = section.get("retention") {
         letters.retention = item.duration()?;
     }
+    if let Some(item) = section.get("audit_retention") {
+        letters.audit_retention = item.duration()?;
+    }
+    if let Some(item) = section.get("audit_queue") {
+        letters.audit_queue = item.whole(1..=1_000_000)? as usize;
+    }
+    if let Some(item) = section.get("sla") {
+        letters.sla = item.duration()?;
+    }
+    if let Some(item) = section.get("raise_late") {
+        letters.raise_late = Some(raise_late(&item)?);
+    }
     letters.rules = rules(&section)?;
     Ok(letters)
+}
+
+/// Nothing is less urgent than `low`, so that nothing could be raised to it.
+fn raise_late(item: &Item<'_>) -> Result<Priority, ConfigError> {
+    let raised = |text: &str| text.parse().ok().filter(|priority| *priority < Priority::Low);
+    item.parsed("critical or normal, or no raise_late at all", raised)
 }
 
 fn rules(section: &Section<'_>) -> Result<Rules, ConfigError> {

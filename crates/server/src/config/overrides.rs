@@ -8,8 +8,8 @@ use super::circuits::default_rules;
 use super::upstreams::{CONNECT_TIMEOUT, TIMEOUT};
 use super::values::parse_endpoint;
 use super::{
-    Config, ConfigError, Endpoint, Fallback, LetterSettings, ReplaySettings, Route, Server,
-    Upstream,
+    BatchSettings, CircuitSettings, Config, ConfigError, Endpoint, Fallback, GovernanceSettings,
+    LetterSettings, ReplaySettings, Route, Server, Upstream,
 };
 
 /// What goes before the file and the defaults; `None` changes nothing.
@@ -62,11 +62,20 @@ impl Config {
             connect_timeout: CONNECT_TIMEOUT,
             rules: default_rules(TIMEOUT),
             replay: ReplaySettings::default(),
+            on_close: Vec::new(),
+            domain: NAME.to_owned(),
+            slo: None,
         };
+        let upstreams = BTreeMap::from([(NAME.to_owned(), upstream)]);
+        let domains = BTreeMap::new();
         let config = Config {
             server: Server::default(),
+            circuits: CircuitSettings::default(),
             letters: LetterSettings::default(),
-            upstreams: BTreeMap::from([(NAME.to_owned(), upstream)]),
+            replay: BatchSettings::of(&domains, &upstreams),
+            governance: GovernanceSettings::default(),
+            domains,
+            upstreams,
             routes: vec![Route { fallback: vec![Fallback::Queue], ..Route::to(NAME) }],
         };
         config.with(overrides)

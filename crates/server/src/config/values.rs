@@ -83,7 +83,7 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
 }
 
 /// The candidate that `word` was probably meant to be.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {

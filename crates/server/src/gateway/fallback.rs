@@ -7,7 +7,7 @@ use fuseboard_core::letter::{Life, Status};
 use fuseboard_core::policy::{Deadline, Retry};
 use fuseboard_core::time::Moment;
 use fuseboard_services::capture::{Undone, may_capture};
-use fuseboard_store::{Draft, Inserted, Priority, StoreError, Token};
+use fuseboard_store::{Draft, Inserted, StoreError, Token};
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Response, StatusCode};
 
@@ -151,10 +151,11 @@ impl Gateway {
         let (head, circuit) = (&inbound.head, inbound.route.upstream.breaker.name());
         let now = self.clock.wall();
         let not_before = now + instead.first_wait(&self.config.letters.rules.retry);
+        let domain = &inbound.route.upstream.domain;
         Draft {
             token: Token::random(),
             circuit: circuit.to_owned(),
-            domain: circuit.to_owned(),
+            domain: domain.name.clone(),
             failure: instead.undone.as_str().to_owned(),
             method: head.method.to_string(),
             uri: origin_form(&head.uri).to_string(),
@@ -164,8 +165,8 @@ impl Gateway {
             key: head.headers.get(IDEMPOTENCY_KEY).map(text).unwrap_or_default(),
             scope: scope::of(&head.headers),
             order_key: None,
-            priority: Priority::Normal,
-            sla_deadline: None,
+            priority: domain.priority,
+            sla_deadline: Some(now + domain.sla),
             sealed_by: None,
             fingerprint: None,
             life: Life::captured(not_before),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use fuseboard_core::policy::{Kind, Seen, Tracker};
 use fuseboard_core::{CircuitBreaker, Failure};
 use fuseboard_services::capture::Undone;
+use fuseboard_store::Priority;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
@@ -14,7 +15,7 @@ use super::body::RequestBody;
 use super::headers;
 use super::pool::{Home, Pool, SendError};
 use super::refusals::Keeping;
-use crate::config;
+use crate::config::{self, DomainSettings};
 
 /// An upstream as the gateway uses it.
 #[derive(Debug)]
@@ -22,7 +23,18 @@ pub(crate) struct Upstream {
     pub(crate) breaker: CircuitBreaker,
     pub(crate) pool: Arc<Pool>,
     pub(crate) timeout: Duration,
+    /// What its letters inherit.
+    pub(super) domain: Domain,
     pub(super) keeping: Keeping,
+}
+
+/// What letters inherit from their domain.
+#[derive(Debug)]
+pub(super) struct Domain {
+    pub(super) name: String,
+    pub(super) priority: Priority,
+    /// How long after its capture a letter is late.
+    pub(super) sla: Duration,
 }
 
 /// What a request came to, before anybody judged it.
@@ -84,9 +96,15 @@ impl Exchange {
 }
 
 impl Upstream {
-    pub(crate) fn new(config: &config::Upstream, breaker: CircuitBreaker) -> Self {
+    pub(crate) fn new(
+        config: &config::Upstream,
+        domain: DomainSettings,
+        sla: Duration,
+        breaker: CircuitBreaker,
+    ) -> Self {
         let pool = Arc::new(Pool::new(&config.endpoints, config.connect_timeout));
-        Upstream { breaker, pool, timeout: config.timeout, keeping: Keeping::default() }
+        let domain = Domain { name: config.domain.clone(), priority: domain.priority, sla };
+        Upstream { breaker, pool, timeout: config.timeout, domain, keeping: Keeping::default() }
     }
 
     /// Sends a request and waits for the answer's headers, at most as long as the upstream's timeout; what the caller

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fuseboard_core::letter::Status;
 use fuseboard_core::time::WallTime;
 use fuseboard_core::{Info, State};
-use fuseboard_store::{CircuitCounts, Counts};
+use fuseboard_store::{CircuitCounts, Counts, Late};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -30,11 +30,18 @@ pub(super) struct Snapshot {
     circuits: Vec<CircuitNow>,
     /// `None` if the store does not tell.
     letters: Option<BTreeMap<String, CircuitCounts>>,
+    /// The late ones; `None` if the store does not tell.
+    late: Option<BTreeMap<String, u64>>,
     now: WallTime,
 }
 
 impl Snapshot {
-    pub(super) fn new(circuits: Vec<CircuitNow>, counts: Option<&Counts>, now: WallTime) -> Self {
+    pub(super) fn new(
+        circuits: Vec<CircuitNow>,
+        counts: Option<&Counts>,
+        late: Option<&[Late]>,
+        now: WallTime,
+    ) -> Self {
         let names = circuits.iter().map(|circuit| circuit.info.name.to_string());
         let none: BTreeMap<_, _> = names.map(|name| (name, CircuitCounts::default())).collect();
         let letters = counts.map(|counts| {
@@ -45,7 +52,17 @@ impl Snapshot {
                 letters
             })
         });
-        Snapshot { circuits, letters, now }
+        let late = late.map(|late| {
+            let none: BTreeMap<String, u64> =
+                circuits.iter().map(|circuit| (circuit.info.name.to_string(), 0)).collect();
+            late.iter().fold(none, |mut sums, one| {
+                let known = sums.contains_key(&one.circuit);
+                let circuit = if known { one.circuit.as_str() } else { OTHER };
+                *sums.entry(circuit.to_owned()).or_default() += one.letters;
+                sums
+            })
+        });
+        Snapshot { circuits, letters, late, now }
     }
 
     fn encode_circuits(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -95,6 +112,16 @@ impl Snapshot {
         for (circuit, counts) in letters {
             count(&mut metric, &[("circuit", circuit.as_str())], counts.captured)?;
         }
+        let help = "Letters ever forgotten, some time after they were done.";
+        let mut metric = describe(encoder, "fuseboard_letters_purged", help, MetricType::Counter)?;
+        for (circuit, counts) in letters {
+            count(&mut metric, &[("circuit", circuit.as_str())], counts.purged)?;
+        }
+        let help = "Letters that are not done and past the deadline of their domain.";
+        let mut metric = describe(encoder, "fuseboard_letters_late", help, MetricType::Gauge)?;
+        for (circuit, letters) in self.late.iter().flatten() {
+            gauge(&mut metric, &[("circuit", circuit.as_str())], *letters)?;
+        }
         let help = "Age of the oldest pending letter, 0 if there is none.";
         let name = "fuseboard_oldest_letter_age_seconds";
         let mut metric = describe(encoder, name, help, MetricType::Gauge)?;
@@ -123,7 +150,7 @@ fn add(sum: &mut CircuitCounts, more: &CircuitCounts) {
     sum.oldest_pending = both.into_iter().flatten().min();
 }
 
-fn describe<'a>(
+pub(super) fn describe<'a>(
     encoder: &'a mut DescriptorEncoder<'_>,
     name: &'a str,
     help: &'a str,
@@ -132,13 +159,21 @@ fn describe<'a>(
     encoder.encode_descriptor(name, help, None, kind)
 }
 
-fn gauge<N>(metric: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, value: N) -> fmt::Result
+pub(super) fn gauge<N>(
+    metric: &mut MetricEncoder<'_>,
+    labels: &impl EncodeLabelSet,
+    value: N,
+) -> fmt::Result
 where
     ConstGauge<N>: EncodeMetric,
 {
     ConstGauge::new(value).encode(metric.encode_family(labels)?)
 }
 
-fn count(metric: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, value: u64) -> fmt::Result {
+pub(super) fn count(
+    metric: &mut MetricEncoder<'_>,
+    labels: &impl EncodeLabelSet,
+    value: u64,
+) -> fmt::Result {
     ConstCounter::new(value).encode(metric.encode_family(labels)?)
 }

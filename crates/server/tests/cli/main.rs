@@ -3,10 +3,16 @@
 
 use std::process::Command;
 
+mod audit;
 mod bad_data;
+mod circuits;
+mod console;
 mod dlq;
+mod governance;
 mod logging;
 mod process;
+mod replay;
+mod transfer;
 
 const CONFIG: &str = r#"
 [server.tokens]
@@ -77,6 +83,49 @@ fn without_a_command_there_is_help() {
     let (code, out, err) = run(&["--help"]);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert!(out.contains("Usage: fuseboard <COMMAND>"), "{out}");
+}
+
+#[test]
+fn every_command_about_a_server_has_help_with_an_example() {
+    let commands = [
+        ("circuits", "list show open close auto reset disable metrics-only override"),
+        ("dlq", "list show replay jobs job cancel requeue discard export import"),
+        ("governance", "show kill-switch emergency budgets reset-budget"),
+        ("audit", ""),
+    ];
+    for (group, names) in commands {
+        let whole: Vec<Vec<&str>> = match names {
+            "" => vec![vec![group]],
+            names => names.split(' ').map(|name| vec![group, name]).collect(),
+        };
+        for command in whole {
+            let (code, out, err) = run(&[&command[..], &["--help"]].concat());
+            assert_eq!((code, err.as_str()), (Some(0), ""), "{command:?}");
+            let example = out.split_once("\nExample").map(|(_, example)| example);
+            let example = example.unwrap_or_else(|| panic!("no example: {command:?}\n{out}"));
+            let line = format!("\n  fuseboard {}", command.join(" "));
+            assert!(example.contains(&line), "{command:?}\n{out}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let rows: &[&[&str]] = &[
+        &["circuits", "list"],
+        &["circuits", "reset", "payments", "--reason", "x"],
+        &["circuits", "override", "payments", "--clear", "--reason", "x"],
+        &["dlq", "replay", "--all", "--reason", "x"],
+        &["dlq", "jobs"],
+        &["governance", "kill-switch", "on", "--reason", "x"],
+        &["audit", "--follow"],
+    ];
+    for arguments in rows {
+        let (code, out, err) = run(&[arguments, &["--server", "http://127.0.0.1:1"][..]].concat());
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(err.starts_with("fuseboard: http://127.0.0.1:1/: no connection: "), "{err}");
+        assert!(err.ends_with("; expected the admin API of a running server\n"), "{err}");
+    }
 }
 
 #[test]

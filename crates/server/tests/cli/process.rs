@@ -90,12 +90,14 @@ impl Drop for Serving {
 }
 
 /// Sends a request with a body and reads the whole answer.
-pub(crate) fn http(address: SocketAddr, request: &str, body: &str) -> String {
+pub(crate) fn http(address: SocketAddr, request: &str, body: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let body = body.as_ref();
     let length = body.len();
     let head = format!("{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-    write!(stream, "{head}Content-Length: {length}\r\n\r\n{body}").unwrap();
+    write!(stream, "{head}Content-Length: {length}\r\n\r\n").unwrap();
+    stream.write_all(body).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer

@@ -11,6 +11,7 @@ use fuseboard_server::config::{
 use http::{Method, StatusCode};
 
 mod circuits;
+mod operations;
 
 /// Seven lines that say as little as a configuration can say. Line 3 is room in the upstream, line 7 in the route.
 const LEAST: &str = r#"[upstreams.payments]
@@ -228,7 +229,7 @@ fn an_unknown_key_is_refused_with_those_that_are_known() {
         (
             followed_by("[sever]\n"),
             "f.toml:8:2: sever: there is no such key: did you mean `server`? expected server, \
-             letters, defaults, upstreams, routes"
+             circuits, letters, replay, governance, domains, defaults, upstreams, routes"
                 .to_owned(),
         ),
         (
@@ -245,13 +246,13 @@ fn an_unknown_key_is_refused_with_those_that_are_known() {
             in_upstream("tiemout = \"5s\""),
             format!(
                 "f.toml:3:1: upstreams.payments.tiemout: there is no such key: did you mean `timeout`? \
-                 expected endpoints, timeout, connect_timeout, replay, {circuit}"
+                 expected endpoints, timeout, connect_timeout, replay, domain, slo, {circuit}"
             ),
         ),
         (
             in_upstream("replay = { rat = 5 }"),
             "f.toml:3:12: upstreams.payments.replay.rat: there is no such key: did you mean `rate`? \
-             expected concurrency, rate"
+             expected concurrency, rate, on_close"
                 .to_owned(),
         ),
         (

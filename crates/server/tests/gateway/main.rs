@@ -15,6 +15,7 @@ mod garbage;
 mod letters;
 mod load;
 mod noise;
+mod operations;
 mod own_time;
 mod passing;
 mod rig;

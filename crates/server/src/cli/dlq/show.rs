@@ -2,14 +2,16 @@
 
 use serde_json::Value;
 
-use crate::cli::table::{heading, table};
+use crate::cli::table::{entries, harmless, heading, named, plain, table};
 
 /// What is shown of a letter by itself, in this order.
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 21] = [
     "id",
     "circuit",
+    "domain",
     "status",
     "failure",
+    "priority",
     "method",
     "uri",
     "key",
@@ -19,40 +21,57 @@ const FIELDS: [&str; 17] = [
     "captured_at",
     "updated_at",
     "due_at",
+    "sla_deadline",
     "expires_at",
+    "sealed_by",
     "answer_status",
     "last_error",
     "location",
 ];
 
 pub(super) fn list(page: &Value) -> String {
-    let none = Vec::new();
-    let letters = page["letters"].as_array().unwrap_or(&none);
-    if letters.is_empty() {
-        return "no letters\n".to_owned();
+    let letters = entries(&page["letters"]);
+    let text = match letters.is_empty() {
+        true => "no letters\n".to_owned(),
+        false => listed(letters),
+    };
+    match page["next"].as_i64() {
+        // A search for late letters ends now and then, whether it found any or not.
+        Some(after) => format!("{text}\nthere are more: --after {after}, or --all\n"),
+        None => text,
     }
+}
+
+fn listed(letters: &[Value]) -> String {
     let titles = ["ID", "STATUS", "CIRCUIT", "METHOD", "URI", "ATTEMPTS", "CAPTURED", "LAST ERROR"];
     let fields =
         ["id", "status", "circuit", "method", "uri", "attempts", "captured_at", "last_error"];
     let row = |letter: &Value| fields.map(|field| plain(&letter[field])).to_vec();
     let mut rows = vec![heading(&titles)];
     rows.extend(letters.iter().map(row));
-    let more = match page["next"].as_i64() {
-        Some(after) => format!("\nthere are more: --after {after}\n"),
-        None => String::new(),
-    };
-    table(&rows) + &more
+    table(&rows)
 }
 
 pub(super) fn letter(letter: &Value) -> String {
-    let said = FIELDS.iter().filter(|field| !letter[**field].is_null());
-    let fields: Vec<_> =
-        said.map(|field| vec![field.to_string(), plain(&letter[*field])]).collect();
-    let mut text = table(&fields);
+    let mut text = named(letter, &FIELDS) + &warnings(letter);
     text += &section("history", &letter["history"], &["at", "what"]);
     text += &section("headers", &letter["headers"], &["name", "text"]);
     text += &body("body", letter);
     text + &body("answer", &letter["answer"])
+}
+
+/// What a person should know who wonders why a letter is still there.
+fn warnings(letter: &Value) -> String {
+    let mut text = String::new();
+    let blocker = &letter["blocked_by"];
+    if !blocker.is_null() {
+        let [id, status] = ["id", "status"].map(|field| plain(&blocker[field]));
+        text += &format!("\nit waits for letter {id} with the same order key, which is {status}\n");
+    }
+    if letter["late"] == true {
+        text += "\nit is late: it should have been done by its sla_deadline\n";
+    }
+    text
 }
 
 pub(super) fn done(done: &Value) -> String {
@@ -60,9 +79,10 @@ pub(super) fn done(done: &Value) -> String {
 }
 
 fn section(title: &str, list: &Value, fields: &[&str]) -> String {
-    let Some(entries) = list.as_array().filter(|entries| !entries.is_empty()) else {
+    let entries = entries(list);
+    if entries.is_empty() {
         return String::new();
-    };
+    }
     let cell = |entry: &Value, field: &&str| match (&entry[*field], *field) {
         (Value::Null, "text") if entry["hidden"].is_u64() => "(hidden)".to_owned(),
         (Value::Null, "text") => format!("hex {}", plain(&entry["hex"])),
@@ -78,19 +98,4 @@ fn body(title: &str, of: &Value) -> String {
         (Some(text), _) => format!("\n{title}\n{}\n", harmless(text, &['\n', '\t'])),
         (None, Some(hex)) => format!("\n{title}, in hexadecimal\n{hex}\n"),
     }
-}
-
-/// A value in a table's cell.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => harmless(text, &[]),
-        value => value.to_string(),
-    }
-}
-
-/// Text that was sent by whoever it was must not steer the terminal.
-fn harmless(text: &str, but: &[char]) -> String {
-    let harmless = |c: char| if c.is_control() && !but.contains(&c) { '\u{fffd}' } else { c };
-    text.chars().map(harmless).collect()
 }
