@@ -10,7 +10,6 @@ use std::time::Duration;
 use fuseboard_core::letter::{Event, Life, Rules, Status};
 use fuseboard_core::time::{Clock, SystemClock, WallTime};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::audit::By;
@@ -56,10 +55,7 @@ use floor::Floors;
 use insert::Inserts;
 use lane::Lane;
 use pool::{Errand, Pool};
-use schema::Home;
 use session::Link;
-use skew::Skew;
-use tls::Tls;
 use url::Server;
 
 /// Tallies are folded when this node has added so many rows to them.
@@ -75,8 +71,11 @@ pub struct PostgresOptions {
     /// `disable`, `prefer` (the default: TLS if the server has it), `require` (TLS, but any certificate will do) or
     /// `verify-full` (TLS, and the certificate must be valid and name the host). `Debug` does not show it.
     ///
+    /// Several hosts, as in `one:5432,two:5432`, are tried in turn, each for its share of `timeout`; the first one that
+    /// takes writes is used, never a standby.
+    ///
     /// The connections keep settings, prepared statements and a `LISTEN`: a pooler in between must give each its own
-    /// session.
+    /// session (PgBouncer: `pool_mode = session`).
     pub url: String,
     /// The schema that the tables are in: up to 48 lower-case ASCII letters, digits and underscores. It is created if it
     /// is missing. Default `fuseboard`.
@@ -84,7 +83,8 @@ pub struct PostgresOptions {
     /// How many letters may be pending, replaying or in review at once, over all processes. Captures of all processes then
     /// go one after the other, which costs most of their speed. Default: as many as fit.
     pub capacity: Option<u64>,
-    /// How many connections to use at most, beside the one that listens. Default 8; at least 1.
+    /// How many connections to use at most, beside the one that listens. Reading leaves two of them free for the rest.
+    /// Default 8; at least 1.
     pub connections: u32,
     /// How long connecting, waiting for a connection and each transaction may take. Default 5 s.
     pub timeout: Duration,
@@ -156,6 +156,10 @@ struct Setup {
 /// is back. A capture of which nobody can say whether it was committed says so:
 /// [`StoreError::outcome_is_unknown`].
 ///
+/// What is acknowledged is on the server's disk, whatever its `synchronous_commit`. That it is on a standby, too, before
+/// one takes over, is for the server to see to (`synchronous_standby_names`): where a failover loses commits, letters
+/// are lost with them, and fences are given twice.
+///
 /// # Example
 ///
 /// ```no_run
@@ -186,7 +190,7 @@ struct Shared {
     pool: Arc<Pool>,
     floors: Arc<Floors>,
     rings: Arc<Rings>,
-    news: mpsc::UnboundedSender<News>,
+    news: Arc<News>,
     unfolded: AtomicU32,
 }
 
@@ -196,24 +200,25 @@ impl Postgres {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Misconfigured`] if an option cannot be used; [`StoreError::Newer`] if a newer Fuseboard wrote the
-    /// schema; [`StoreError::NotOurs`] if it holds something else, is damaged, or the database is not in UTF-8;
-    /// [`StoreError::Unavailable`] if the server cannot be reached or does not let us in.
+    /// [`StoreError::Misconfigured`] if an option cannot be used, or the server is too old or runs with `fsync = off`,
+    /// with which it may lose what it acknowledged; [`StoreError::Newer`] if a newer Fuseboard wrote the schema;
+    /// [`StoreError::NotOurs`] if it holds something else, is damaged, or the database is not in UTF-8;
+    /// [`StoreError::Unavailable`] if the server cannot be reached, does not let us in or takes no writes.
     pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
         let (connections, capacity) = (options.connections, options.capacity);
         let (rules, clock) = (options.rules.clone(), options.clock.clone());
-        let link = Arc::new(link(options)?);
+        let link = Arc::new(Link::new(options)?);
         let opening = |fault: fault::Fault| fault.outside("opening the database");
         let first = link.open(true).await.map_err(opening)?;
         let setup = Setup { rules, capacity, cautious: AtomicU32::new(0) };
         let pool = Arc::new(Pool::new(link.clone(), setup, connections.max(1), first));
         let (floors, rings) = (Arc::new(Floors::new(clock)), Arc::new(Rings::default()));
-        let (sender, news) = mpsc::unbounded_channel();
-        let bell = Bell { link, floors: floors.clone(), rings: rings.clone(), news };
+        let news = Arc::new(News::default());
+        let bell = Bell { link, floors: floors.clone(), rings: rings.clone(), news: news.clone() };
         let listener = tokio::spawn(bell.run());
         let (inserts, edits) = (Lane::new(&pool, WORKERS), Lane::new(&pool, WORKERS));
         let unfolded = AtomicU32::new(0);
-        let shared = Arc::new(Shared { pool, floors, rings, news: sender, unfolded });
+        let shared = Arc::new(Shared { pool, floors, rings, news, unfolded });
         Ok(Postgres { shared, inserts, edits, listener, runtime: Handle::current() })
     }
 
@@ -269,8 +274,7 @@ impl Shared {
     /// The same, by the server's clock.
     fn due_at(&self, circuit: &str, at: i64) {
         self.floors.due(circuit, at);
-        // Nobody listens to a store that is closed.
-        let _ = self.news.send((circuit.to_owned(), at));
+        self.news.add(circuit, at);
     }
 
     /// Something was added to the tallies.
@@ -322,26 +326,6 @@ impl Shared {
         claimed.freed.iter().for_each(|freed| self.due_at(&freed.circuit, freed.at));
         claimed.letters
     }
-}
-
-fn link(options: PostgresOptions) -> Result<Link, StoreError> {
-    let PostgresOptions { url, schema, timeout, root_certificates, clock, .. } = options;
-    let bad = |problem: String| StoreError::Misconfigured { problem };
-    let mut server: Server = url.parse().map_err(|error: url::BadUrl| bad(error.to_string()))?;
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if schema.is_empty() || schema.len() > 48 || !schema.chars().all(plain) {
-        let wanted = "1 to 48 lower-case ASCII letters, digits and underscores";
-        return Err(bad(format!("the schema `{schema}` is no name: expected {wanted}")));
-    }
-    let tls = Tls::new(server.verify, root_certificates.as_deref());
-    let tls = tls.map_err(|error| bad(error.to_string()))?;
-    if server.config.get_application_name().is_none() {
-        server.config.application_name("fuseboard");
-    }
-    server.config.connect_timeout(timeout).keepalives_idle(Duration::from_secs(30));
-    let name = PathBuf::from(format!("{server} schema {schema}"));
-    let home = Home { schema, name };
-    Ok(Link { server, tls, home, limit: timeout, clock, skew: Skew::default() })
 }
 
 impl Letters for Postgres {

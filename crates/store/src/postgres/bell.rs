@@ -5,14 +5,16 @@
 //! time only: whoever replays looks again by themselves.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Notification, SimpleQueryMessage};
 
 use super::fault::Fault;
@@ -31,11 +33,32 @@ const CHECKED: Duration = Duration::from_secs(5);
 /// How long to wait before listening again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Payloads have a limit, of 8,000 bytes.
-const LONGEST: usize = 7_000;
+/// Payloads must be shorter than this, in bytes.
+const LONGEST: usize = 8_000;
 
-/// A circuit has a letter that is due at a time by the server's clock.
-pub(crate) type News = (String, i64);
+/// What is to be told to other nodes: for each circuit, when a letter of it is due first, by the server's clock. However
+/// long the connection is down, it grows no longer than there are circuits.
+#[derive(Default)]
+pub(crate) struct News {
+    due: Mutex<BTreeMap<String, i64>>,
+    any: Notify,
+}
+
+impl News {
+    pub(crate) fn add(&self, circuit: &str, at: i64) {
+        let mut due = self.due();
+        match due.get_mut(circuit) {
+            Some(first) => *first = at.min(*first),
+            None => drop(due.insert(circuit.to_owned(), at)),
+        }
+        drop(due);
+        self.any.notify_one();
+    }
+
+    fn due(&self) -> MutexGuard<'_, BTreeMap<String, i64>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Who wants to know of work that came from elsewhere.
 pub(crate) type Ring = Arc<dyn Fn(&str) + Send + Sync>;
@@ -61,7 +84,7 @@ pub(crate) struct Bell {
     pub(crate) link: Arc<Link>,
     pub(crate) floors: Arc<Floors>,
     pub(crate) rings: Arc<Rings>,
-    pub(crate) news: mpsc::UnboundedReceiver<News>,
+    pub(crate) news: Arc<News>,
 }
 
 /// A connection that listens.
@@ -77,14 +100,13 @@ impl Drop for Line {
 }
 
 impl Bell {
-    /// Listens, and again when the connection is lost, until the store is dropped.
-    pub(crate) async fn run(mut self) {
+    /// Listens, and again when the connection is lost. It never ends by itself.
+    pub(crate) async fn run(self) {
         loop {
-            if let Ok(line) = timeout(self.link.limit.saturating_mul(2), self.listen()).await
-                && let Ok(line) = line
-                && self.serve(&line).await.is_ok()
-            {
-                return;
+            let listening = timeout(self.link.limit.saturating_mul(2), self.listen()).await;
+            if let Ok(Ok(line)) = listening {
+                // It failed; whoever has news uses other connections, which tell more of it.
+                let _ = self.serve(&line).await;
             }
             sleep(AGAIN).await;
         }
@@ -125,28 +147,26 @@ impl Bell {
         format!("fuseboard_{}", self.link.home.schema)
     }
 
-    /// Passes on the news of this node; `Ok` when the store is gone.
-    async fn serve(&mut self, line: &Line) -> Result<(), Fault> {
+    /// Passes on the news of this node and compares the clocks, until the connection fails.
+    async fn serve(&self, line: &Line) -> Result<Infallible, Fault> {
         let (limit, channel) = (self.link.limit, self.channel());
         let mut checks = interval(CHECKED);
         loop {
-            let first = tokio::select! {
-                first = self.news.recv() => first,
+            tokio::select! {
+                () = self.news.any.notified() => {}
                 _ = checks.tick() => {
                     let measured = timeout(limit, self.link.measure(&line.client)).await;
                     self.link.skew.measured(measured.map_err(|_| Fault::TimedOut)??);
                     continue;
                 }
-            };
-            let Some(first) = first else { return Ok(()) };
-            sleep(GATHERED).await;
-            let mut gathered = BTreeMap::from([first]);
-            while let Ok((circuit, at)) = self.news.try_recv() {
-                let earliest = gathered.entry(circuit).or_insert(at);
-                *earliest = at.min(*earliest);
             }
-            let told = tell(&line.client, &channel, gathered);
-            timeout(limit, told).await.map_err(|_| Fault::TimedOut)??;
+            sleep(GATHERED).await;
+            let due = std::mem::take(&mut *self.news.due());
+            let told = timeout(limit, tell(&line.client, &channel, &due)).await;
+            if let Err(fault) = told.map_err(|_| Fault::TimedOut).and_then(|told| Ok(told?)) {
+                due.iter().for_each(|(circuit, at)| self.news.add(circuit, *at));
+                return Err(fault);
+            }
         }
     }
 }
@@ -154,17 +174,14 @@ impl Bell {
 async fn tell(
     client: &Client,
     channel: &str,
-    news: BTreeMap<String, i64>,
+    news: &BTreeMap<String, i64>,
 ) -> Result<(), tokio_postgres::Error> {
-    let told = news.into_iter().filter(|(circuit, _)| circuit.len() < LONGEST).map(
-        |(circuit, at)| async move {
-            let payload = format!("{at} {}", escape(&circuit));
-            let types = [tokio_postgres::types::Type::TEXT, tokio_postgres::types::Type::TEXT];
-            let with: [(&(dyn tokio_postgres::types::ToSql + Sync), _); 2] =
-                [(&channel, types[0].clone()), (&payload, types[1].clone())];
-            client.query_typed("SELECT pg_notify($1, $2)", &with).await.map(drop)
-        },
-    );
+    let payloads = news.iter().map(|(circuit, at)| format!("{at} {}", escape(circuit)));
+    let told = payloads.filter(|payload| payload.len() < LONGEST).map(|payload| async move {
+        let with: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&channel, Type::TEXT), (&payload, Type::TEXT)];
+        client.query_typed("SELECT pg_notify($1, $2)", &with).await.map(drop)
+    });
     join_all(told).await.into_iter().collect()
 }
 

@@ -15,16 +15,20 @@ use super::writes::Lives;
 use crate::letters::Draft;
 use crate::sqlite::encode_headers;
 
+// Numbered in the order of the drafts, written in the order of their keys: who writes a key waits for another
+// transaction that has written it.
 pub(crate) const CONTENTS: &str = "
-INSERT INTO contents (token, dedup, method, uri, content_type, key, scope, order_key, captured_at, first_fence, headers,
-    body, sealed_by, fingerprint)
-SELECT n.token, n.dedup, n.method, n.uri, n.content_type, n.key, n.scope, n.order_key, n.captured_at, n.first_fence,
-    n.headers, n.body, n.sealed_by, n.fingerprint
-FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[],
-    $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[], $13::text[], $14::bytea[])
-    WITH ORDINALITY AS n(token, dedup, method, uri, content_type, key, scope, order_key, captured_at, first_fence,
-    headers, body, sealed_by, fingerprint, place)
-ORDER BY n.place
+WITH n AS MATERIALIZED (
+    SELECT nextval('contents_id_seq') AS id, u.*
+    FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[],
+        $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[], $13::text[], $14::bytea[])
+        AS u(token, dedup, method, uri, content_type, key, scope, order_key, captured_at, first_fence, headers, body,
+        sealed_by, fingerprint)
+)
+INSERT INTO contents (id, token, dedup, method, uri, content_type, key, scope, order_key, captured_at, first_fence,
+    headers, body, sealed_by, fingerprint) OVERRIDING SYSTEM VALUE
+SELECT id, token, dedup, method, uri, content_type, key, scope, order_key, captured_at, first_fence, headers, body,
+    sealed_by, fingerprint FROM n ORDER BY dedup
 ON CONFLICT DO NOTHING
 RETURNING id, token";
 

@@ -65,7 +65,7 @@ impl Fault {
         }
     }
 
-    /// Whether the server has said that it undid the transaction and the connection goes on.
+    /// Whether the server has said that it undid what it was asked last, and the connection goes on.
     pub(crate) fn was_undone(&self) -> bool {
         match self {
             Fault::Sql(error) => error.as_db_error().is_some_and(|error| {
@@ -77,6 +77,12 @@ impl Fault {
             Fault::Store(_) | Fault::Row(_) | Fault::Again => true,
             Fault::TimedOut => false,
         }
+    }
+
+    /// Whether what was to be committed may have been: nothing else was said of it. A row that cannot be read may be one
+    /// that came with the commit.
+    pub(crate) fn may_be_committed(&self) -> bool {
+        !self.was_undone() || matches!(self, Fault::Row(_))
     }
 
     /// Whether the server takes no writes: it is, or has become, another's standby.

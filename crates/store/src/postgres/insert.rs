@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::atomic::Ordering;
 
 use fuseboard_core::letter::Status;
-use futures_util::future::{join, join3};
+use futures_util::future::join;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -40,7 +40,8 @@ const LIVE: &str = "
 SELECT COALESCE(SUM(pending + replaying + requires_review), 0)::bigint AS live FROM tallies";
 
 // Everything at once, for when nothing is in the way; it fails as a whole if a key or a token is taken. Numbers are
-// given in the order of the drafts.
+// given in the order of the drafts, but keys are written in their own order: whoever writes a key waits for another
+// transaction that has written it, and two groups with the same keys must not wait in a circle.
 const ALL_NEW: &str = "
 WITH n AS MATERIALIZED (
     SELECT nextval('contents_id_seq') AS id, u.*
@@ -55,7 +56,7 @@ WITH n AS MATERIALIZED (
     INSERT INTO contents (id, token, dedup, method, uri, content_type, key, scope, order_key, captured_at, first_fence,
         headers, body, sealed_by, fingerprint) OVERRIDING SYSTEM VALUE
     SELECT id, token, dedup, method, uri, content_type, key, scope, order_key, captured_at, fence, headers, body,
-        sealed_by, fingerprint FROM n
+        sealed_by, fingerprint FROM n ORDER BY dedup
 ), tally AS (
     INSERT INTO tallies (circuit, captured, purged, pending, replaying, requires_review, resolved, discarded, expired)
     SELECT * FROM unnest($28::text[], $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[],
@@ -129,18 +130,16 @@ impl Errand for Inserts {
         }
         let mut answers = Answers::new();
         let all: Vec<usize> = (0..self.drafts.len()).collect();
+        self.begin(visit).await?;
         if let Some(letters) = visit.setup.capacity {
-            self.begin(visit).await?;
             self.find_room(visit, &all, letters, &mut answers).await?;
         }
-        let mut begun = visit.setup.capacity.is_some();
         loop {
             let round = self.round(&answers);
             if round.is_empty() {
                 break;
             }
-            self.insert(visit, &round, begun, &mut answers).await?;
-            begun = true;
+            self.insert(visit, &round, &mut answers).await?;
         }
         self.finish(visit, &answers).await?;
         Ok(answers.into_values().collect())
@@ -231,8 +230,9 @@ impl Inserts {
         if self.lines.is_empty() {
             return visit.alone(statement).await;
         }
-        let (begun, rows, committed) = join3(self.begin(visit), statement, visit.commit()).await;
-        begun?;
+        // Sent together with a `BEGIN` that fails it would be its own commit, without the locks.
+        self.begin(visit).await?;
+        let (rows, committed) = join(statement, visit.commit()).await;
         let rows = rows?;
         committed?;
         Ok(rows)
@@ -287,18 +287,9 @@ impl Inserts {
         &self,
         visit: &Visit<'_>,
         round: &[usize],
-        begun: bool,
         answers: &mut Answers,
     ) -> Result<(), Fault> {
-        let inserted = self.insert_contents(visit, round);
-        let rows = match begun {
-            true => inserted.await?,
-            false => {
-                let (begun, inserted) = join(self.begin(visit), inserted).await;
-                begun?;
-                inserted?
-            }
-        };
+        let rows = self.insert_contents(visit, round).await?;
         let by_token: BTreeMap<_, _> =
             round.iter().map(|place| (self.drafts[*place].token, *place)).collect();
         for row in &rows {

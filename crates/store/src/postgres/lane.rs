@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::fault::TimedOut;
 use super::pool::{Errand, Pool};
-use crate::error::{StoreError, doing};
+use crate::error::{FullReason, StoreError, doing};
 
 /// Calls that wait; who comes later waits to be let in.
 const QUEUE: usize = 1024;
@@ -151,10 +151,14 @@ async fn commit<G: Group>(pool: &Pool, items: Vec<G::Item>, replies: Vec<Reply<G
     match pool.run(&group).await {
         Ok(answers) => answers.into_iter().zip(replies).for_each(answer),
         Err(error) if replies.len() > 1 && is_about_one(&error) => {
+            let mut failed = None;
             for (item, reply) in group.into_items().into_iter().zip(replies) {
-                let alone = pool.run(&G::of(vec![item])).await;
-                let gone = || Err(StoreError::gone());
-                let one = alone.and_then(|answers| answers.into_iter().next().unwrap_or_else(gone));
+                let one = match &failed {
+                    None => alone::<G>(pool, item).await,
+                    Some(error) => Err(StoreError::clone(error)),
+                };
+                // The others would fail of it as well, each after as long.
+                failed = one.as_ref().err().filter(|error| is_about_all(error)).cloned().or(failed);
                 answer((one, reply));
             }
         }
@@ -162,14 +166,30 @@ async fn commit<G: Group>(pool: &Pool, items: Vec<G::Item>, replies: Vec<Reply<G
     }
 }
 
+async fn alone<G: Group>(pool: &Pool, item: G::Item) -> Result<G::One, StoreError> {
+    let answers = pool.run(&G::of(vec![item])).await?;
+    answers.into_iter().next().unwrap_or_else(|| Err(StoreError::gone()))
+}
+
 fn answer<T>((answer, reply): (Result<T, StoreError>, Reply<T>)) {
     // A caller who has gone does not hear of it.
     let _ = reply.send(answer);
 }
 
-/// Whether a single one of several calls may be to blame: the server answered, and wrote nothing.
+/// The classes of what the server says when it lacks resources, waits for a lock, is told to stop, or is broken.
+const TROUBLES: [&str; 4] = ["53", "55", "57", "58"];
+
+/// Whether a single one of several calls may be to blame: the server refused it, and wrote nothing.
 fn is_about_one(error: &StoreError) -> bool {
     let StoreError::Unavailable { doing: doing::WRITING, source } = error else { return false };
-    let error = source.downcast_ref::<tokio_postgres::Error>();
-    error.is_some_and(|error| error.as_db_error().is_some())
+    let error = source.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.code());
+    error.is_some_and(|code| !TROUBLES.iter().any(|class| code.code().starts_with(class)))
+}
+
+fn is_about_all(error: &StoreError) -> bool {
+    match error {
+        StoreError::Full { reason } => *reason == FullReason::Disk,
+        StoreError::Unavailable { .. } => !is_about_one(error),
+        _ => false,
+    }
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::{Either, ready};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use super::Setup;
 use super::fault::{Fault, TimedOut};
@@ -15,6 +16,9 @@ use crate::error::{StoreError, doing};
 
 /// How often an errand is run when something else gets in between.
 const TRIES: usize = 5;
+
+/// Connections that reading does not take, so that captures and settles go on while somebody reads a lot.
+const KEPT_FOR_WRITES: u32 = 2;
 
 /// Something to do over one connection. It may be run again, if nothing came of it.
 pub(crate) trait Errand: Send + Sync {
@@ -64,6 +68,8 @@ pub(crate) struct Pool {
     setup: Setup,
     idle: Mutex<Vec<Session>>,
     permits: Semaphore,
+    /// As many as may be used at once for what leaves nothing behind.
+    readers: Semaphore,
     size: u32,
 }
 
@@ -76,7 +82,8 @@ struct Taken {
 impl Pool {
     pub(crate) fn new(link: Arc<Link>, setup: Setup, size: u32, first: Session) -> Self {
         let permits = Semaphore::new(size as usize);
-        Pool { link, setup, idle: Mutex::new(vec![first]), permits, size }
+        let readers = Semaphore::new(size.saturating_sub(KEPT_FOR_WRITES).max(1) as usize);
+        Pool { link, setup, idle: Mutex::new(vec![first]), permits, readers, size }
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {
@@ -84,10 +91,10 @@ impl Pool {
     }
 
     pub(crate) async fn run<E: Errand>(&self, errand: &E) -> Result<E::Answer, StoreError> {
-        let permit = tokio::time::timeout(self.link.limit, self.permits.acquire());
+        let permits = timeout(self.link.limit, self.permits(E::READS));
         let late =
             || StoreError::Unavailable { doing: doing::TAKING_A_CALL, source: Arc::new(TimedOut) };
-        let _permit = permit.await.map_err(|_| late())?.map_err(|_| StoreError::closed())?;
+        let _permits = permits.await.map_err(|_| late())?.map_err(|_| StoreError::closed())?;
         let mut tries = 0;
         loop {
             tries += 1;
@@ -97,16 +104,28 @@ impl Pool {
                 Err(failed) => failed,
             };
             let lost_before_use = reused && !committing && is_lost(&fault);
+            if lost_before_use {
+                // Whatever cut it may have cut the others.
+                self.idle().clear();
+            }
             if tries < TRIES && (lost_before_use || fault.is_worth_repeating()) {
                 continue;
             }
-            let doing = match (E::READS, committing && !fault.was_undone()) {
+            let doing = match (E::READS, committing && fault.may_be_committed()) {
                 (true, _) => doing::READING,
                 (false, true) => doing::COMMITTING,
                 (false, false) => doing::WRITING,
             };
             return Err(fault.outside(doing));
         }
+    }
+
+    async fn permits(
+        &self,
+        reads: bool,
+    ) -> Result<(Option<SemaphorePermit<'_>>, SemaphorePermit<'_>), AcquireError> {
+        let reader = if reads { Some(self.readers.acquire().await?) } else { None };
+        Ok((reader, self.permits.acquire().await?))
     }
 
     /// Runs `errand` once; if it fails, with whether the connection had been used before and whether a commit was sent.
@@ -120,7 +139,7 @@ impl Pool {
             let offset = self.link.skew.offset();
             let committing = AtomicBool::new(false);
             let visit = Visit { session: &session, setup: &self.setup, offset, committing };
-            let answer = tokio::time::timeout(self.link.limit, errand.run(&visit)).await;
+            let answer = timeout(self.link.limit, errand.run(&visit)).await;
             (answer.unwrap_or(Err(Fault::TimedOut)), visit.committing.load(Ordering::Relaxed))
         };
         match visit_answer {
@@ -153,7 +172,7 @@ impl Pool {
                 return Ok(Taken { session, reused: true });
             }
         }
-        let opened = tokio::time::timeout(self.link.limit, self.link.open(false)).await;
+        let opened = timeout(self.link.limit, self.link.open(false)).await;
         Ok(Taken { session: opened.map_err(|_| Fault::TimedOut)??, reused: false })
     }
 
@@ -180,6 +199,7 @@ impl Pool {
         // It fails only if it was closed before.
         let _ = self.permits.acquire_many(self.size).await;
         self.permits.close();
+        self.readers.close();
         self.idle().clear();
     }
 }

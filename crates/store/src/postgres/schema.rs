@@ -11,6 +11,9 @@ use crate::error::StoreError;
 /// Each makes a database of the version before it (its place in the list) one of the next version.
 const MIGRATIONS: [&str; 1] = [FIRST];
 
+/// The oldest server on which everything here works, as `server_version_num` has it.
+const OLDEST: i64 = 130_000;
+
 // A letter's changing part lies apart from its content, because PostgreSQL writes a whole row and an entry in each of its
 // indexes anew when a column of it changes. There are no foreign keys: every letter is written and removed with all its
 // parts in one transaction, and checking each row again would cost as much as writing it.
@@ -152,6 +155,38 @@ impl Home {
     }
 }
 
+/// Whether the server keeps what it acknowledges, and as we write it.
+pub(crate) async fn is_fit(client: &Client, home: &Home) -> Result<(), Fault> {
+    let settings = "SELECT current_setting('server_encoding'), current_setting('fsync'),
+                        current_setting('server_version'), current_setting('server_version_num')::bigint";
+    let row = client.query_one(settings, &[]).await?;
+    let (encoding, fsync, name, number): (String, String, String, i64) =
+        (row.get(0), row.get(1), row.get(2), row.get(3));
+    let unfit = |problem: String| Err(StoreError::Misconfigured { problem }.into());
+    if number < OLDEST {
+        return unfit(format!("the server is PostgreSQL {name}, expected 13 or newer"));
+    }
+    if fsync != "on" {
+        return unfit(
+            "the server runs with fsync = off and may lose letters: turn it on".to_owned(),
+        );
+    }
+    if encoding != "UTF8" {
+        return Err(home.stranger(format!("its encoding is {encoding}, expected UTF8")).into());
+    }
+    Ok(())
+}
+
+/// Whether the schema still has the version that it had when the store was opened. A newer Fuseboard may have taken it
+/// forward since.
+pub(crate) async fn is_current(client: &Client, home: &Home) -> Result<(), Fault> {
+    match version(client, home, MIGRATIONS.len()).await? {
+        Some(found) if found == MIGRATIONS.len() => Ok(()),
+        Some(found) => Err(home.stranger(format!("its version has become {found}")).into()),
+        None => Err(home.stranger("it has become empty".to_owned()).into()),
+    }
+}
+
 /// Brings the schema to the newest version, and creates it if it is missing. Who comes at the same time waits.
 pub(crate) async fn prepare(client: &Client, home: &Home) -> Result<(), Fault> {
     advance(client, home, &MIGRATIONS).await
@@ -172,15 +207,17 @@ async fn advance(client: &Client, home: &Home, migrations: &[&str]) -> Result<()
 async fn advance_inside(client: &Client, home: &Home, migrations: &[&str]) -> Result<(), Fault> {
     let lock = "SELECT pg_advisory_xact_lock(hashtext('fuseboard'), hashtext($1))";
     client.execute(lock, &[&home.schema]).await?;
-    let encoding: String = client.query_one("SHOW server_encoding", &[]).await?.get(0);
-    if encoding != "UTF8" {
-        return Err(home.stranger(format!("its encoding is {encoding}, expected UTF8")).into());
-    }
     let here = "SELECT count(*) FROM pg_namespace WHERE nspname = $1";
     if client.query_one(here, &[&home.schema]).await?.get::<_, i64>(0) == 0 {
         client.batch_execute(&format!("CREATE SCHEMA {}", quoted(&home.schema))).await?;
     }
     let seen = version(client, home, migrations.len()).await?;
+    if seen.is_none() {
+        let mark =
+            "CREATE TABLE fuseboard (version bigint NOT NULL); INSERT INTO fuseboard VALUES (0)";
+        client.batch_execute(mark).await?;
+    }
+    let seen = seen.unwrap_or(0);
     for migration in &migrations[seen..] {
         client.batch_execute(migration).await?;
     }
@@ -191,17 +228,14 @@ async fn advance_inside(client: &Client, home: &Home, migrations: &[&str]) -> Re
     Ok(())
 }
 
-/// The version of the schema: 0 if nothing is in it, which it then is marked for ours.
-async fn version(client: &Client, home: &Home, known: usize) -> Result<usize, Fault> {
+/// The version of the schema; `None` if nothing is in it.
+async fn version(client: &Client, home: &Home, known: usize) -> Result<Option<usize>, Fault> {
     let tables = "SELECT count(*), count(*) FILTER (WHERE relname = 'fuseboard') FROM pg_class
                   WHERE relnamespace = to_regnamespace(quote_ident($1)) AND relkind IN ('r', 'p', 'v', 'm', 'f')";
     let row = client.query_one(tables, &[&home.schema]).await?;
     let (all, ours): (i64, i64) = (row.get(0), row.get(1));
     if all == 0 {
-        let mark =
-            "CREATE TABLE fuseboard (version bigint NOT NULL); INSERT INTO fuseboard VALUES (0)";
-        client.batch_execute(mark).await?;
-        return Ok(0);
+        return Ok(None);
     }
     if ours == 0 {
         let problem =
@@ -220,7 +254,7 @@ async fn version(client: &Client, home: &Home, known: usize) -> Result<usize, Fa
             let path = home.name.clone();
             Err(StoreError::Newer { path, found, known: known as u32 }.into())
         }
-        found => Ok(found as usize),
+        found => Ok(Some(found as usize)),
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fuseboard_core::time::Clock;
 use futures_util::future::{BoxFuture, join_all, try_join_all};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Connection, Error, Row, Socket, Statement};
 
@@ -15,11 +18,12 @@ use super::fault::Fault;
 use super::schema::{self, Home, quoted};
 use super::skew::{Measure, Skew};
 use super::tls::{Secret, Tls};
-use super::url::Server;
+use super::url::{BadUrl, Server};
 use super::{
-    audit, claim, draft, edit, insert, kinds, late, leases, line, purge, query, row, settings,
-    tidy, writes,
+    PostgresOptions, audit, claim, draft, edit, insert, kinds, late, leases, line, purge, query,
+    row, settings, tidy, writes,
 };
+use crate::error::StoreError;
 
 /// How often the clocks are compared to begin with. The least round trip tells most.
 const MEASURES: usize = 3;
@@ -38,6 +42,8 @@ pub(crate) struct Link {
     pub(crate) limit: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) skew: Skew,
+    /// The host that was connected to last.
+    host: AtomicUsize,
 }
 
 /// A connection and its prepared statements. Dropping it hangs up, whereupon the server undoes what was not committed.
@@ -48,10 +54,42 @@ pub(crate) struct Session {
 }
 
 impl Link {
-    /// A connection on which nothing has been said yet. The caller must drive it.
+    pub(crate) fn new(options: PostgresOptions) -> Result<Self, StoreError> {
+        let PostgresOptions { url, schema, timeout: limit, root_certificates, clock, .. } = options;
+        let bad = |problem: String| StoreError::Misconfigured { problem };
+        let server: Server = url.parse().map_err(|error: BadUrl| bad(error.to_string()))?;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if schema.is_empty() || schema.len() > 48 || !schema.chars().all(plain) {
+            let wanted = "1 to 48 lower-case ASCII letters, digits and underscores";
+            return Err(bad(format!("the schema `{schema}` is no name: expected {wanted}")));
+        }
+        let tls = Tls::new(server.verify, root_certificates.as_deref());
+        let tls = tls.map_err(|error| bad(error.to_string()))?;
+        let name = PathBuf::from(format!("{server} schema {schema}"));
+        let (home, host) = (Home { schema, name }, AtomicUsize::new(0));
+        Ok(Link { server, tls, home, limit, clock, skew: Skew::default(), host })
+    }
+
+    /// A connection on which nothing has been said yet, to the first host that takes writes. The caller must drive it.
+    ///
+    /// Each host has its share of the time, because one that has gone without a word may not answer at all.
     pub(crate) async fn dial(&self) -> Result<(Client, Connection<Socket, Secret>), Fault> {
-        let dialled = self.server.config.connect(self.tls.clone());
-        Ok(tokio::time::timeout(self.limit, dialled).await.map_err(|_| Fault::TimedOut)??)
+        let hosts = &self.server.hosts;
+        let each = self.limit / u32::try_from(hosts.len()).unwrap_or(u32::MAX).max(1);
+        let (last, mut failed) = (self.host.load(Ordering::Relaxed), Fault::TimedOut);
+        for index in (0..hosts.len()).map(|n| (last + n) % hosts.len()) {
+            let mut host = hosts[index].clone();
+            host.connect_timeout(each);
+            match timeout(each, host.connect(self.tls.clone())).await {
+                Ok(Ok(dialled)) => {
+                    self.host.store(index, Ordering::Relaxed);
+                    return Ok(dialled);
+                }
+                Ok(Err(error)) => failed = error.into(),
+                Err(_) => failed = Fault::TimedOut,
+            }
+        }
+        Err(failed)
     }
 
     /// A connection that is ready. The first one brings the schema to the newest version and compares the clocks.
@@ -61,10 +99,14 @@ impl Link {
         let driver = tokio::spawn(async { drop(connection.await) });
         let mut session = Session { client, statements: BTreeMap::new(), driver };
         session.within(self.limit, session.client.batch_execute(&self.path())).await?;
+        session.within(self.limit, schema::is_fit(&session.client, &self.home)).await?;
         if first {
             // Others may be migrating, and a large table takes its time.
             let patience = self.limit.saturating_mul(20);
             session.within(patience, schema::prepare(&session.client, &self.home)).await?;
+        } else {
+            let current = schema::is_current(&session.client, &self.home);
+            session.within(self.limit, current).await?;
         }
         session.within(self.limit, session.client.batch_execute(&self.settings())).await?;
         session.statements = session.within(self.limit, session.prepared(&self.home)).await?;
@@ -121,7 +163,7 @@ impl Session {
         limit: Duration,
         doing: impl Future<Output = Result<T, F>>,
     ) -> Result<T, Fault> {
-        let done = tokio::time::timeout(limit, doing).await.map_err(|_| Fault::TimedOut)?;
+        let done = timeout(limit, doing).await.map_err(|_| Fault::TimedOut)?;
         done.map_err(Into::into)
     }
 

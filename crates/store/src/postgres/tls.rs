@@ -115,6 +115,8 @@ impl MakeTlsConnect<Socket> for Tls {
     type Error = InvalidDnsNameError;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, InvalidDnsNameError> {
+        // A socket of this host has no name, and no TLS: this one is not used.
+        let host = if host.is_empty() { "localhost" } else { host };
         let name = ServerName::try_from(host.to_owned())?;
         Ok(Handshake { config: self.0.clone(), name })
     }

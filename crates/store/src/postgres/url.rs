@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 /// A URL that names no server that can be connected to. It does not say what the URL is: a password may be in it.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +22,8 @@ pub(crate) enum BadUrl {
 
 /// A server, with all that it takes to connect to it.
 pub(crate) struct Server {
-    pub(crate) config: Config,
+    /// The hosts that it may be on, in the order in which they are tried.
+    pub(crate) hosts: Vec<Config>,
     /// Whether the server's certificate must be valid for its name.
     pub(crate) verify: bool,
 }
@@ -43,15 +45,34 @@ impl FromStr for Server {
             }
         }
         let rest = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
-        // The driver's own error may quote the URL, and with it the password.
-        let mut config: Config =
-            format!("{base}{rest}").parse().map_err(|_| BadUrl::UnknownOption)?;
-        if config.get_hosts().is_empty() {
-            return Err(BadUrl::NoHost);
-        }
-        config.ssl_mode(ssl_mode);
-        Ok(Server { config, verify })
+        let host = |url: String| configure(&format!("{url}{rest}"), ssl_mode);
+        let hosts = one_each(base).map(host).collect::<Result<_, _>>()?;
+        Ok(Server { hosts, verify })
     }
+}
+
+/// The same URL for each of its hosts.
+fn one_each(base: &str) -> impl Iterator<Item = String> {
+    let scheme = base.find("://").map_or(0, |at| at + 3);
+    let begin = base[scheme..].find('@').map_or(scheme, |at| scheme + at + 1);
+    let end = base[begin..].find('/').map_or(base.len(), |at| begin + at);
+    let (before, hosts, after) = (&base[..begin], &base[begin..end], &base[end..]);
+    hosts.split(',').map(move |host| format!("{before}{host}{after}"))
+}
+
+fn configure(url: &str, ssl_mode: SslMode) -> Result<Config, BadUrl> {
+    // The driver's own error may quote the URL, and with it the password.
+    let mut config: Config = url.parse().map_err(|_| BadUrl::UnknownOption)?;
+    if config.get_hosts().is_empty() {
+        return Err(BadUrl::NoHost);
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("fuseboard");
+    }
+    // A standby that has not taken over, or a primary that has become one, is of no use here.
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    config.ssl_mode(ssl_mode).keepalives_idle(Duration::from_secs(30));
+    Ok(config)
 }
 
 fn mode(word: &str) -> Result<(SslMode, bool), BadUrl> {
@@ -68,19 +89,23 @@ fn mode(word: &str) -> Result<(SslMode, bool), BadUrl> {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("postgresql://")?;
-        for (index, host) in self.config.get_hosts().iter().enumerate() {
-            let comma = if index > 0 { "," } else { "" };
-            match host {
-                Host::Tcp(name) => write!(f, "{comma}{name}")?,
-                #[cfg(unix)]
-                Host::Unix(folder) => write!(f, "{comma}{}", folder.display())?,
-            }
-            let ports = self.config.get_ports();
-            if let Some(port) = ports.get(index).or(ports.first()) {
-                write!(f, ":{port}")?;
+        let mut comma = "";
+        for config in &self.hosts {
+            for (index, host) in config.get_hosts().iter().enumerate() {
+                match host {
+                    Host::Tcp(name) => write!(f, "{comma}{name}")?,
+                    #[cfg(unix)]
+                    Host::Unix(folder) => write!(f, "{comma}{}", folder.display())?,
+                }
+                let ports = config.get_ports();
+                if let Some(port) = ports.get(index).or(ports.first()) {
+                    write!(f, ":{port}")?;
+                }
+                comma = ",";
             }
         }
-        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())
+        let database = self.hosts.iter().find_map(Config::get_dbname);
+        write!(f, "/{}", database.unwrap_or_default())
     }
 }
 
@@ -99,7 +124,8 @@ mod tests {
         ];
         for (options, mode, verify) in table {
             let server: Server = format!("postgres://u@db/x{options}").parse().unwrap();
-            assert_eq!((server.config.get_ssl_mode(), server.verify), (mode, verify), "{options}");
+            let said = (server.hosts[0].get_ssl_mode(), server.verify);
+            assert_eq!(said, (mode, verify), "{options}");
         }
     }
 
@@ -120,7 +146,15 @@ mod tests {
 
     #[test]
     fn what_is_shown_has_no_password() {
-        let server: Server = "postgres://u:hush@db:5433/x?sslmode=require".parse().unwrap();
-        assert_eq!(server.to_string(), "postgresql://db:5433/x");
+        let table = [
+            ("postgres://u:hush@db:5433/x?sslmode=require", "postgresql://db:5433/x"),
+            ("postgres://u:h,u/s:h@a,b:5433,[::1]:1/x", "postgresql://a:5432,b:5433,::1:1/x"),
+            ("postgres://u@%2Frun%2Fpg/x", "postgresql:///run/pg:5432/x"),
+            ("postgres://u:hush@a,b", "postgresql://a:5432,b:5432/"),
+        ];
+        for (url, shown) in table {
+            let server: Server = url.parse().unwrap();
+            assert_eq!(server.to_string(), shown);
+        }
     }
 }

@@ -3,11 +3,15 @@
 
 #[path = "../support/operations.rs"]
 mod operations;
+mod proxy;
 mod server;
 
 mod contract;
+mod cut;
+mod durable;
 mod failing;
 mod flat;
+mod hosts;
 mod lines;
 mod schema;
 mod sharing;

@@ -45,6 +45,20 @@ async fn a_newer_schema_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_left_behind_while_it_runs_makes_no_new_connections() {
+    let server = Server::start("");
+    let options = server.options();
+    let store = Postgres::open(options.clone()).await.unwrap();
+    let client = server.client().await;
+    let newer = format!("UPDATE {}.fuseboard SET version = 99", options.schema);
+    client.batch_execute(&newer).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'fuseboard'";
+    client.execute(cut, &[]).await.unwrap();
+    let refused = store.insert(conformance::draft("payments", "k", NOW)).await;
+    assert!(matches!(refused, Err(StoreError::Newer { found: 99, .. })), "{refused:?}");
+}
+
+#[tokio::test]
 async fn what_is_not_ours_is_refused_and_left_alone() {
     let table = [
         "CREATE TABLE {s}.invoices (id int)",

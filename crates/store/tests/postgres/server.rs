@@ -30,7 +30,8 @@ as_user() {
 first() { head -n 1 "$folder/data/postmaster.pid"; }
 # The first one by itself, so that it has no more children by the time they are counted.
 everyone() { pid=$(first); kill -"$1" "$pid"; kill -"$1" $(pgrep -P "$pid"); }
-run >>"$folder/log" 2>&1 </dev/null &
+exec 2>>"$folder/log"
+run >&2 </dev/null &
 while read -r line; do
     case $line in
         start) rm "$folder/down" ;;
@@ -40,14 +41,15 @@ while read -r line; do
     echo "$line"
 done
 touch "$folder/end"
-everyone CONT 2>/dev/null
-kill -QUIT "$(first)" 2>/dev/null
+everyone CONT
+kill -QUIT "$(first)"
 wait
 rm -rf "$folder"
 "#;
 
 pub(crate) struct Server {
     port: u16,
+    folder: PathBuf,
     keeper: Child,
 }
 
@@ -59,6 +61,21 @@ impl Server {
 
     /// A new server that owns `files`, too.
     pub(crate) fn start_with(options: &str, files: &[&str]) -> Self {
+        Self::make(options, files, initialise)
+    }
+
+    /// A server that follows this one, as its standby, until it is told to take over.
+    pub(crate) fn standby(&self) -> Self {
+        Self::make("", &[], |bin, folder, user| {
+            let mut copy = as_user(user, bin.join("pg_basebackup"));
+            copy.arg("-D").arg(folder.join("data"));
+            copy.args(["-R", "--checkpoint=fast", "--no-sync", "-d", &self.url()]);
+            let done = copy.output().expect("pg_basebackup runs");
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        })
+    }
+
+    fn make(options: &str, files: &[&str], fill: impl FnOnce(&Path, &Path, Option<&str>)) -> Self {
         let bin = binaries();
         let folder =
             std::env::temp_dir().join(format!("fuseboard-{}-{}", std::process::id(), next()));
@@ -66,7 +83,7 @@ impl Server {
         std::fs::write(folder.join("options"), options).unwrap();
         let user = unprivileged(&folder, files);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        initialise(&bin, &folder, user);
+        fill(&bin, &folder, user);
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
             .arg(&folder)
@@ -75,7 +92,7 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let server = Server { port, keeper };
+        let server = Server { port, folder, keeper };
         server.wait_until_ready();
         server
     }
@@ -88,6 +105,21 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         format!("postgresql://postgres:secret@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// As it is found in a file system.
+    pub(crate) fn url_of_its_socket(&self) -> String {
+        let folder = self.folder.to_str().unwrap().replace('/', "%2F");
+        format!("postgresql://postgres:secret@{folder}:{}/postgres", self.port)
+    }
+
+    /// As it is found by who knows two places of which it may be at.
+    pub(crate) fn url_after(&self, other: std::net::SocketAddr) -> String {
+        self.url().replace('@', &format!("@{other},"))
+    }
+
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
     }
 
     /// Options for a store in a schema that no other test has.
@@ -124,7 +156,7 @@ impl Server {
         self.wait_until_ready();
     }
 
-    fn wait_until_ready(&self) {
+    pub(crate) fn wait_until_ready(&self) {
         let begun = Instant::now();
         let (runtime, url) = (tokio::runtime::Builder::new_current_thread(), self.url());
         let ready = move || {
@@ -154,16 +186,15 @@ fn next() -> u32 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+fn as_user(user: Option<&str>, program: PathBuf) -> Command {
+    let Some(user) = user else { return Command::new(program) };
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", user, "--regid", user, "--clear-groups"]).arg(program);
+    command
+}
+
 fn initialise(bin: &Path, folder: &Path, user: Option<&str>) {
-    let initdb = bin.join("initdb");
-    let mut command = match user {
-        Some(user) => {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid", user, "--regid", user, "--clear-groups"]).arg(initdb);
-            command
-        }
-        None => Command::new(initdb),
-    };
+    let mut command = as_user(user, bin.join("initdb"));
     let password = folder.join("password");
     std::fs::write(&password, "secret").unwrap();
     command.arg("-D").arg(folder.join("data")).arg("--pwfile").arg(&password).args([
@@ -209,7 +240,7 @@ fn find_binaries() -> Option<PathBuf> {
     if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
         folders.extend(versions.flatten().map(|version| version.path().join("bin")));
     }
-    let has_both =
-        |folder: &PathBuf| ["initdb", "postgres"].iter().all(|name| folder.join(name).exists());
-    folders.into_iter().find(has_both)
+    let needed = ["initdb", "postgres", "pg_basebackup"];
+    let has_all = |folder: &PathBuf| needed.iter().all(|name| folder.join(name).exists());
+    folders.into_iter().find(has_all)
 }

@@ -1,5 +1,8 @@
 //! Calls that come together share a commit, and nothing else.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use fuseboard_core::letter::Event;
 use fuseboard_core::time::WallTime;
 use fuseboard_store::{
@@ -10,6 +13,10 @@ use futures_util::future::join_all;
 use crate::server::Server;
 
 const NOW: WallTime = WallTime::from_unix_millis(1_000);
+
+async fn open(options: &PostgresOptions) -> Arc<Postgres> {
+    Arc::new(Postgres::open(options.clone()).await.unwrap())
+}
 
 fn letter(key: impl ToString) -> Draft {
     conformance::draft("payments", &key.to_string(), NOW)
@@ -34,6 +41,32 @@ async fn calls_that_come_together_share_a_commit() {
         answer.unwrap();
     }
     assert!(transactions(&options.schema).await <= 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_bring_the_same_keys_in_opposite_order_do_not_wait_in_a_circle() {
+    // A server of its own: it counts its deadlocks. Each would be found after a second at the earliest.
+    let server = Server::start("");
+    let options = server.options();
+    let (first, second) = (open(&options).await, open(&options).await);
+    for round in 0..40 {
+        let group = |store: Arc<Postgres>, backwards: bool| async move {
+            let key = |n: i32| format!("{round} {}", if backwards { 99 - n } else { n });
+            let inserts = (0..100).map(|n| store.insert(letter(key(n))));
+            let inserted: Result<Vec<_>, _> = join_all(inserts).await.into_iter().collect();
+            assert_eq!(inserted.unwrap().len(), 100);
+        };
+        let (a, b) = (group(first.clone(), false), group(second.clone(), true));
+        let (a, b) = tokio::join!(tokio::spawn(a), tokio::spawn(b));
+        a.and(b).unwrap();
+    }
+    assert_eq!(first.counts().await.unwrap().captured, 4_000);
+    drop((first, second));
+    let deadlocks = "SELECT sum(deadlocks)::bigint FROM pg_stat_database";
+    let client = server.client().await;
+    tokio::time::sleep(Duration::from_secs(1)).await; // waits for: the server's statistics
+    let deadlocks: i64 = client.query_one(deadlocks, &[]).await.unwrap().get(0);
+    assert_eq!(deadlocks, 0);
 }
 
 #[tokio::test]
