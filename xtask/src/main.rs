@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask <command>`.
 
 mod bench;
+mod prerequisites;
 mod prove;
 mod test;
 mod tidy;

@@ -1,11 +1,11 @@
 //! `cargo xtask test`: what must hold before a commit, step by step, up to the first failure.
 
+use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-use std::{env, io};
 
-use crate::tidy;
+use crate::{prerequisites, tidy};
 
 enum Step {
     Prerequisites,
@@ -43,7 +43,7 @@ const STEPS: &[Step] = &[
         env: Some(("RUSTDOCFLAGS", "-D warnings")),
     },
     Step::Cargo { name: "tests", args: &["test", "--locked", "--workspace"], env: None },
-    // On a server of their own, from the binaries that are there or that `apt-get` brings.
+    // On a server of their own.
     Step::Cargo {
         name: "tests on PostgreSQL",
         args: &["test", "--locked", "--package=fuseboard-store", "--features=postgres"],
@@ -89,7 +89,9 @@ pub(crate) fn run(root: &Path) -> ExitCode {
 
 fn headline(step: &Step) -> String {
     match step {
-        Step::Prerequisites => "prerequisites: a C compiler, rustfmt, clippy".to_owned(),
+        Step::Prerequisites => {
+            "prerequisites: rustfmt, clippy, a C compiler, PostgreSQL".to_owned()
+        }
         Step::Tidy => "tidy: the house rules".to_owned(),
         Step::Cargo { name, args, .. } => format!("{name}: cargo {}", args.join(" ")),
     }
@@ -97,7 +99,7 @@ fn headline(step: &Step) -> String {
 
 fn perform(step: &Step, root: &Path) -> Result<(), String> {
     match step {
-        Step::Prerequisites => prerequisites(),
+        Step::Prerequisites => prerequisites::check(),
         Step::Tidy if tidy::run(root) == ExitCode::SUCCESS => Ok(()),
         Step::Tidy => Err("tidy".to_owned()),
         Step::Cargo { name, args, env } => {
@@ -113,44 +115,6 @@ pub(crate) fn outcome(name: &str, status: io::Result<ExitStatus>) -> Result<(), 
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{name}, {status}")),
         Err(error) => Err(format!("{name}, cargo did not start: {error}")),
-    }
-}
-
-fn prerequisites() -> Result<(), String> {
-    for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
-        if !succeeds(Command::new(tidy::cargo()).args([command, "--version"])) {
-            return Err(format!(
-                "{component} is missing; get it: rustup component add {component}"
-            ));
-        }
-    }
-    let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let compiler_works = || succeeds(Command::new(&compiler).arg("--version"));
-    if compiler_works() {
-        return Ok(());
-    }
-    install_c_compiler();
-    if compiler_works() {
-        return Ok(());
-    }
-    Err(format!(
-        "no C compiler `{}` (the bundled SQLite is built with it); get gcc and libc6-dev, or set CC",
-        compiler.display()
-    ))
-}
-
-/// On a bare CI machine we may install what is missing. Whether that worked shows when the
-/// compiler is asked for again, so the results here do not matter.
-fn install_c_compiler() {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n");
-    if root && succeeds(Command::new("apt-get").arg("--version")) {
-        println!("installing gcc and libc6-dev");
-        succeeds(Command::new("apt-get").args(["-q", "update"]));
-        succeeds(
-            Command::new("apt-get")
-                .args(["-q", "install", "-y", "--no-install-recommends", "gcc", "libc6-dev"])
-                .env("DEBIAN_FRONTEND", "noninteractive"),
-        );
     }
 }
 

@@ -221,20 +221,8 @@ fn unprivileged(folder: &Path, files: &[&str]) -> Option<&'static str> {
     Some(user)
 }
 
-/// The folder of the server's programs: found in `PATH`, or where Debian has them, or installed if that is allowed.
+/// The folder of the server's programs: in `PATH`, or where Debian has them.
 fn binaries() -> PathBuf {
-    if let Some(found) = find_binaries() {
-        return found;
-    }
-    let install =
-        "apt-get -q update; apt-get -q install -y --no-install-recommends postgresql openssl";
-    // If it does not work, the next line says what is missing.
-    let _ = Command::new("sh").args(["-c", install]).output();
-    find_binaries()
-        .expect("these tests need a PostgreSQL server: install `postgresql` (initdb, postgres)")
-}
-
-fn find_binaries() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
@@ -242,5 +230,6 @@ fn find_binaries() -> Option<PathBuf> {
     }
     let needed = ["initdb", "postgres", "pg_basebackup"];
     let has_all = |folder: &PathBuf| needed.iter().all(|name| folder.join(name).exists());
-    folders.into_iter().find(has_all)
+    let found = folders.into_iter().find(has_all);
+    found.expect("these tests need PostgreSQL's programs (initdb, postgres, pg_basebackup): install `postgresql`")
 }
