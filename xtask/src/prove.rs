@@ -35,6 +35,8 @@ enum Work {
     },
     /// Tests without the fast path, each of them to its end.
     Locked,
+    /// Tests of the services that kill processes.
+    Crashes,
     Fuzz,
     /// Takes hours, so it runs only where it is named.
     Mutants,
@@ -84,6 +86,11 @@ const PARTS: &[Part] = &[
         },
     },
     Part {
+        name: "crashes",
+        help: "2000 processes killed or held up while they capture and replay, on SQLite and PostgreSQL; a cut at every step of a store",
+        work: Work::Crashes,
+    },
+    Part {
         name: "fuzz",
         help: "every text form under libFuzzer, guided by coverage, for the minutes given",
         work: Work::Fuzz,
@@ -128,6 +135,7 @@ fn prove(root: &Path, options: &Options) -> ExitCode {
             Work::Tests { args, env } => outcome(part.name, tests(root, args, env).status()),
             Work::Models { args, env } => models(part.name, tests(root, args, env)),
             Work::Locked => outcome(part.name, locked(root).status()),
+            Work::Crashes => outcome(part.name, crashes(root).status()),
             Work::Fuzz => fuzz::run(root, options.minutes),
             Work::Mutants => mutants::run(root),
         };
@@ -161,6 +169,13 @@ fn locked(root: &Path) -> Command {
     cargo.args(["--package=fuseboard-core", "--package=fuseboard-tower"]);
     cargo.arg("--target-dir=target/prove-locked");
     cargo.env("RUSTFLAGS", "--cfg fuseboard_locked").current_dir(root);
+    cargo
+}
+
+fn crashes(root: &Path) -> Command {
+    let mut cargo = Command::new(tidy::cargo());
+    cargo.args(["test", "--locked", "--package=fuseboard-services", "--test=crash_loop"]);
+    cargo.env("FUSEBOARD_CRASHES", "1000").current_dir(root);
     cargo
 }
 
