@@ -116,6 +116,23 @@ pub enum StoreError {
         /// What is wrong with which option. Without passwords.
         problem: String,
     },
+    /// What is sealed of a letter cannot be opened. The letter is there, and can be listed, set aside and discarded.
+    #[error("letter {letter} cannot be opened: {why}")]
+    Sealed {
+        /// The letter.
+        letter: LetterId,
+        /// Why not.
+        why: Unopened,
+    },
+    /// The keyring has another key than the one that was used under this name. Nothing was done with it.
+    #[error(
+        "the key `{key}` is another one than letters were sealed with under this name: expected the same key, or another \
+         name for a new one"
+    )]
+    WrongKey {
+        /// The name of both keys.
+        key: String,
+    },
     /// The store did not answer as it should; it may do so again later.
     ///
     /// A write may have happened nevertheless: when the disk fails while a transaction is being committed, the letter may
@@ -203,6 +220,39 @@ impl fmt::Display for FullReason {
             FullReason::Capacity { letters } => write!(f, "capacity of {letters} letters reached"),
             FullReason::Size { max_bytes } => write!(f, "size limit of {max_bytes} bytes reached"),
             FullReason::Disk => f.write_str("disk full"),
+        }
+    }
+}
+
+/// Why something that is sealed cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unopened {
+    /// The keyring does not have the key. The letter is as it was, and opens when the key is back.
+    #[error(
+        "the key `{key}` is not in the keyring: expected it among the older keys for as long as letters need it"
+    )]
+    KeyMissing {
+        /// The key's name.
+        key: String,
+    },
+    /// It was changed after it was sealed, or belongs to another letter.
+    #[error("its {what} is not what {} sealed for this letter", Named(key))]
+    Damaged {
+        /// `content` or `answer`.
+        what: &'static str,
+        /// The name of the key that stands beside it; empty if that is gone.
+        key: String,
+    },
+}
+
+struct Named<'a>(&'a str);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => f.write_str("any key"),
+            key => write!(f, "the key `{key}`"),
         }
     }
 }

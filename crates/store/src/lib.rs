@@ -2,8 +2,9 @@
 //!
 //! [`Letters`] is the contract, with [`Audit`], [`Settings`] and [`Leases`] for what must be written together with
 //! letters; [`Sqlite`] keeps it on disk, `Postgres` (with the feature `postgres`) on a server for any number of processes,
-//! [`Memory`] for as long as the process lives. A store selects letters and swaps what is known of them. What may happen
-//! to a letter is decided by [`fuseboard_core::letter::step`] alone, inside the store's transaction.
+//! [`Memory`] for as long as the process lives; [`Sealed`] encrypts what another store keeps. A store selects letters and
+//! swaps what is known of them. What may happen to a letter is decided by [`fuseboard_core::letter::step`] alone, inside
+//! the store's transaction.
 //!
 //! What every store promises:
 //!
@@ -82,11 +83,12 @@ mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod random;
+mod sealed;
 mod settings;
 mod sqlite;
 
 pub use audit::{Audit, AuditEntry, AuditId, AuditQuery, AuditRecord, By};
-pub use error::{Cause, FullReason, StoreError};
+pub use error::{Cause, FullReason, StoreError, Unopened};
 pub use leases::{Acquired, Lease, Leases};
 pub use letters::{
     Answering, Blocker, CircuitCounts, ClaimFilter, ClaimOrder, Counts, Draft, HistoryEntry,
@@ -96,5 +98,6 @@ pub use letters::{
 pub use memory::{Memory, MemoryOptions};
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions};
+pub use sealed::{KeyError, Keyring, Sealed, SealingKey};
 pub use settings::{Setting, Settings};
 pub use sqlite::{Sqlite, SqliteOptions};

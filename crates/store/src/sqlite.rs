@@ -22,7 +22,7 @@ use crate::letters::{
 mod audit;
 mod connect;
 mod fault;
-mod headers;
+pub(crate) mod headers;
 mod import;
 mod job;
 mod kinds;

@@ -129,7 +129,8 @@ pub struct Letter {
     pub priority: Priority,
     /// When it should be done by.
     pub sla_deadline: Option<WallTime>,
-    /// The name of the key that sealed headers and body.
+    /// The name of the key that sealed headers and body, if they are not in clear here. [`Sealed`](crate::Sealed) opens
+    /// what it sealed, and then this is `None`.
     pub sealed_by: Option<String>,
     /// What stands for the body where two are compared.
     pub fingerprint: Option<Vec<u8>>,
