@@ -6,6 +6,7 @@
 //! - [`replay`]: doing letters again, as long as their circuit admits calls.
 //! - [`replay_service`]: replay that somebody asks for: one letter, a batch, those of a circuit.
 //! - [`retention`]: forgetting finished letters.
+//! - [`withhold`]: headers that no letter may keep, and what becomes of a letter without them.
 //! - [`wake`]: how a capture or a transition wakes the replay of its circuit.
 
 pub mod capture;
@@ -15,5 +16,6 @@ pub mod replay;
 pub mod replay_service;
 pub mod retention;
 pub mod wake;
+pub mod withhold;
 
 pub use circuits::{CircuitBreakerService, Runtime, get_circuit_breaker_service};

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tracing::{error, warn};
 
 use super::{Delivery, Phase, Shared};
+use crate::withhold;
 
 /// A worker looks again at least this often, whatever it waits for.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -112,7 +113,10 @@ impl Worker {
             let (shared, letter) = (Arc::clone(shared), Arc::clone(&letter));
             // A task of its own: a panic in there must not end the worker.
             tokio::spawn(async move {
-                let delivery = shared.lane.deliver.deliver(&letter).await;
+                let delivery = match withhold::refusal(&letter) {
+                    Some(refusal) => refusal,
+                    None => shared.lane.deliver.deliver(&letter).await,
+                };
                 ticket.settle(delivery.judgement());
                 delivery
             })

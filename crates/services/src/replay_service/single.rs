@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use fuseboard_core::letter::Status;
+use fuseboard_core::letter::{Event, Status};
 use fuseboard_store::{By, ClaimFilter, Letter, LetterId, Priority, StoreError};
 
 use crate::governance::GateRequest;
+use crate::withhold::{self, Given};
 
 use super::error::ReplayError;
 use super::result::ReplayResult;
@@ -45,7 +46,34 @@ impl ReplayService {
         override_gate: bool,
     ) -> Result<ReplayResult, ReplayError> {
         let shared = Arc::clone(&self.shared);
-        let task = async move { shared.single(dlq_id, &by, override_gate).await };
+        let task = async move { shared.single(dlq_id, &by, override_gate, None).await };
+        let ended = tokio::spawn(task).await.map_err(|_| ReplayError::Interrupted)?;
+        Ok(ended?)
+    }
+
+    /// Replays a letter from which headers were [withheld](crate::withhold), with the values that are given for them. It is
+    /// requeued first, in the name of whoever asks, if it waits for a person. The values are written down nowhere; if the letter
+    /// is not done, they have to be given again.
+    ///
+    /// Each withheld header needs a value, or the word that the letter may go without it; otherwise the result says what is
+    /// missing and nothing was done.
+    ///
+    /// # Errors
+    ///
+    /// As [`replay_single`](Self::replay_single).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it goes on by itself.
+    pub async fn replay_single_with(
+        &self,
+        dlq_id: LetterId,
+        given: Given,
+        by: By,
+        override_gate: bool,
+    ) -> Result<ReplayResult, ReplayError> {
+        let shared = Arc::clone(&self.shared);
+        let task = async move { shared.single(dlq_id, &by, override_gate, Some(&given)).await };
         let ended = tokio::spawn(task).await.map_err(|_| ReplayError::Interrupted)?;
         Ok(ended?)
     }
@@ -57,15 +85,22 @@ impl Shared {
         id: LetterId,
         by: &By,
         override_gate: bool,
+        given: Option<&Given>,
     ) -> Result<ReplayResult, StoreError> {
         let Some(letter) = self.letters.get(id).await? else {
             return Ok(ReplayResult::failed(id, "no such letter"));
         };
+        if let Some(misfit) = given.and_then(|given| given.misfit(&withhold::withheld(&letter))) {
+            return Ok(ReplayResult::failed(id, format!("cannot replay: {misfit}")));
+        }
         let status = letter.life.status;
         let result = match status {
             Status::Resolved => ReplayResult::skipped_result(id, "resolved already"),
             Status::Pending | Status::Replaying => {
-                self.single_in_queue(&letter, by, override_gate).await?
+                self.single_in_queue(&letter, by, override_gate, given).await?
+            }
+            Status::RequiresReview if given.is_some() => {
+                self.single_in_queue(&letter, by, override_gate, given).await?
             }
             _ => ReplayResult::failed(id, format!("cannot replay: the letter is {status}")),
         };
@@ -80,6 +115,7 @@ impl Shared {
         letter: &Letter,
         by: &By,
         override_gate: bool,
+        given: Option<&Given>,
     ) -> Result<ReplayResult, StoreError> {
         let (id, circuit, domain) = (letter.id, &letter.circuit, &letter.domain);
         let request = GateRequest::new("replay_single", &by.actor, &by.reason)
@@ -93,12 +129,19 @@ impl Shared {
         if self.handlers.find(circuit, domain).is_none() {
             return Ok(ReplayResult::failed(id, no_handler(circuit, domain)));
         }
+        if letter.life.status == Status::RequiresReview {
+            if let Some(rejected) = self.breaker(circuit).peek() {
+                return Ok(ReplayResult::not_tried(id, rejected.to_string()));
+            }
+            self.letters.act(id, Event::Requeue, by.clone(), self.clock.wall()).await?;
+        }
         let wanted = Wanted {
             circuit,
             filter: ClaimFilter { id: Some(id), ..ClaimFilter::default() },
             level: Priority::Low,
             seen: &HashSet::new(),
             escalate: None,
+            given,
         };
         match self.turn(wanted).await? {
             Turn::Had { result, .. } => Ok(result),

@@ -203,6 +203,7 @@ impl<'a> Sweep<'a> {
             level,
             seen: &self.seen,
             escalate: self.job.escalate_failures.then_some(&self.job.by),
+            given: None,
         };
         match self.shared.turn(wanted).await? {
             Turn::Nothing => Ok(false),

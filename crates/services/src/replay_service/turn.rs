@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tracing::error;
 
 use crate::replay::{Deliver, Delivery};
+use crate::withhold::{self, Given};
 
 use super::context::ReplayContext;
 use super::result::ReplayResult;
@@ -25,6 +26,8 @@ pub(super) struct Wanted<'a> {
     pub(super) seen: &'a HashSet<LetterId>,
     /// Who has letters that fail wait for a person, if anybody.
     pub(super) escalate: Option<&'a By>,
+    /// Values for the headers that were withheld from the letter.
+    pub(super) given: Option<&'a Given>,
 }
 
 /// What a turn came to.
@@ -49,7 +52,7 @@ impl Shared {
             Ok(ticket) => ticket,
             Err(rejected) => return Ok(Turn::Rejected(rejected)),
         };
-        let Some(letter) = self.claim(&wanted).await? else { return Ok(Turn::Nothing) };
+        let Some(mut letter) = self.claim(&wanted).await? else { return Ok(Turn::Nothing) };
         if letter.priority > wanted.level {
             self.hand_back(&letter, "handed back: others go first").await?;
             return Ok(Turn::Nothing);
@@ -57,6 +60,9 @@ impl Shared {
         if wanted.seen.contains(&letter.id) {
             self.put_off(&letter, "put off: it had its turn in this batch").await?;
             return Ok(Turn::Again(letter.id));
+        }
+        if let Some(given) = wanted.given {
+            given.complete(&mut letter);
         }
         let domain = letter.domain.clone();
         let result = self.replay(letter, ticket, wanted.escalate).await?;
@@ -147,7 +153,12 @@ impl Shared {
     ) -> Option<Delivery> {
         let context = ReplayContext::of(letter);
         let mine = Arc::clone(letter);
-        let task = tokio::spawn(context.within(async move { handler.deliver(&mine).await }));
+        let task = tokio::spawn(context.within(async move {
+            match withhold::refusal(&mine) {
+                Some(refusal) => refusal,
+                None => handler.deliver(&mine).await,
+            }
+        }));
         let abort = task.abort_handle();
         let delivery = match timeout(self.config.delivery_timeout, task).await {
             Ok(Ok(delivery)) => delivery,

@@ -12,6 +12,7 @@ use fuseboard_services::replay::{
     Deliver, Delivering, Delivery, Lane, Observer, Replay, Surroundings,
 };
 use fuseboard_services::wake::Bells;
+use fuseboard_services::withhold::HeaderRules;
 use fuseboard_store::*;
 
 use crate::troubled_store::TroubledStore;
@@ -169,30 +170,42 @@ impl Bench {
     /// Captures letters with the keys `key-1` and so on.
     pub(crate) async fn capture(&self, letters: usize) {
         for number in 1..=letters {
-            let now = self.clock.wall();
-            let draft = Draft {
-                token: Token::random(),
-                circuit: "payments".to_owned(),
-                domain: "payments".to_owned(),
-                failure: "rejected".to_owned(),
-                method: "POST".to_owned(),
-                uri: "/".to_owned(),
-                headers: vec![],
-                content_type: None,
-                body: vec![],
-                key: format!("key-{number}"),
-                scope: vec![],
-                order_key: None,
-                priority: Priority::Normal,
-                sla_deadline: None,
-                sealed_by: None,
-                fingerprint: None,
-                life: Life::captured(now),
-                captured_at: now,
-            };
-            self.letters.insert(draft).await.unwrap();
+            self.letters.insert(self.draft(format!("key-{number}"))).await.unwrap();
         }
         self.bells.ring("payments");
+    }
+
+    /// Captures a letter that came with this header and must not keep it.
+    pub(crate) async fn capture_withholding(&self, header: &str) {
+        let mut draft = self.draft("withholding".to_owned());
+        draft.headers = vec![(header.to_owned(), b"secret".to_vec())];
+        let rules: HeaderRules = header.parse().unwrap();
+        assert_eq!(rules.withhold(&mut draft.headers), [header]);
+        self.letters.insert(draft).await.unwrap();
+    }
+
+    fn draft(&self, key: String) -> Draft {
+        let now = self.clock.wall();
+        Draft {
+            token: Token::random(),
+            circuit: "payments".to_owned(),
+            domain: "payments".to_owned(),
+            failure: "rejected".to_owned(),
+            method: "POST".to_owned(),
+            uri: "/".to_owned(),
+            headers: vec![],
+            content_type: None,
+            body: vec![],
+            key,
+            scope: vec![],
+            order_key: None,
+            priority: Priority::Normal,
+            sla_deadline: None,
+            sealed_by: None,
+            fingerprint: None,
+            life: Life::captured(now),
+            captured_at: now,
+        }
     }
 
     /// Opens the circuit by failing calls.

@@ -200,3 +200,16 @@ async fn a_store_that_cannot_claim_is_asked_ever_less_often() {
     let asked = bench.breaker.info().totals.cancelled;
     assert!((5..=25).contains(&asked), "{asked} tickets were taken in a minute for nothing");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_lacks_headers_is_not_replayed_and_waits_for_a_person() {
+    let bench = Bench::start(Behaviour::Answers(200)).await;
+    bench.capture_withholding("authorization").await;
+    bench.capture(1).await;
+    bench.settle_down().await;
+    let letter = bench.letter(1).await;
+    assert_eq!(letter.life.status, Status::RequiresReview);
+    assert!(letter.last_error.unwrap().starts_with("withheld: authorization;"));
+    assert_eq!((bench.deliveries(), bench.letter(2).await.life.status), (1, Status::Resolved));
+    assert_eq!(bench.breaker.info().totals.failure, 0, "it says nothing about the other side");
+}

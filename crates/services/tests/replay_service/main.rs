@@ -13,3 +13,4 @@ mod trouble;
 #[expect(dead_code, reason = "other suites use the rest")]
 #[path = "../support/troubled_store.rs"]
 mod troubled_store;
+mod withheld;

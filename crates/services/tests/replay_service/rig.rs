@@ -146,11 +146,16 @@ impl Rig {
     ) -> Vec<Rig> {
         let retry = "cooldown(10s)".parse().unwrap();
         let rules = LetterRules { max_attempts: 4, retry, ..LetterRules::default() };
-        let memory = Memory::new(MemoryOptions { rules: rules.clone(), capacity: None });
+        let memory = || Memory::new(MemoryOptions { rules: rules.clone(), capacity: None });
+        let keys = Keyring::new(SealingKey::new("k", [1; 32]).unwrap());
+        let sealed = Sealed::new(Arc::new(memory()), keys);
+        let memory = memory();
         let folder = Folder::new();
         let sqlite =
-            Sqlite::open(SqliteOptions { rules, ..SqliteOptions::new(&folder.0) }).unwrap();
+            Sqlite::open(SqliteOptions { rules: rules.clone(), ..SqliteOptions::new(&folder.0) })
+                .unwrap();
         vec![
+            Rig::over("sealed", Arc::new(sealed), None, config.clone(), Box::new(decide.clone())),
             Rig::over("memory", Arc::new(memory), None, config.clone(), Box::new(decide.clone())),
             Rig::over("sqlite", Arc::new(sqlite), Some(folder), config, Box::new(decide)),
         ]

@@ -58,8 +58,7 @@ impl SealingKey {
     }
 
     fn of(id: &str, material: &Bytes) -> Result<Self, KeyError> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if id.is_empty() || id.len() > 64 || !id.bytes().all(plain) {
+        if !SealingKey::may_be_called(id) {
             return Err(KeyError::Name(id.to_owned()));
         }
         let derive = |what: &[u8]| code(material, [&b"fuseboard letters, version 1, "[..], what]);
@@ -69,6 +68,12 @@ impl SealingKey {
             prints: derive(b"fingerprints"),
             is_known_by: derive(b"recognition"),
         })
+    }
+
+    /// Whether a key can have this name: 1 to 64 ASCII letters, digits, `.`, `_` and `-`.
+    pub fn may_be_called(id: &str) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        (1..=64).contains(&id.len()) && id.bytes().all(plain)
     }
 
     /// Its name, which stands beside all that it sealed.
