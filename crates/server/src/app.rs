@@ -12,7 +12,7 @@ use fuseboard_core::{Board, BuildError, Listener, Transition};
 use fuseboard_services::circuits::ServiceError;
 use fuseboard_services::replay::{Deliver, Lane, Observer, Surroundings};
 use fuseboard_services::wake::Bells;
-use fuseboard_store::{Counts, Letters, Sqlite, SqliteOptions, StoreError};
+use fuseboard_store::{Counts, KeyError, Letters, Sqlite, SqliteOptions, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 use crate::admin::health::unconfigured;
 use crate::admin::{self, AdminState};
 use crate::config::Config;
+use crate::encryption;
 use crate::gateway::{Gateway, HttpReplay, Routes, Upstream};
 use crate::metrics::Metrics;
 use crate::operations::{self, Background, Continuous, Foundations, Gated, Operations, Running};
@@ -55,6 +56,17 @@ pub enum StartError {
     /// The letters cannot be opened.
     #[error("server.data: {0}")]
     Store(#[from] StoreError),
+    /// A key for letters cannot be read.
+    #[error("letters.encryption: {0}")]
+    Key(#[from] KeyError),
+    /// A key is another one than letters were sealed with.
+    #[error("letters.encryption: {0}")]
+    WrongKey(#[source] StoreError),
+    /// Letters wait for a key that is not configured.
+    #[error(
+        "letters.encryption.previous: {0}; or, if it is gone for good, its name in letters.encryption.lost"
+    )]
+    MissingKey(#[source] StoreError),
     /// A circuit cannot be made.
     #[error(transparent)]
     Circuit(#[from] BuildError),
@@ -108,7 +120,7 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let gateway_listener = listen("server.listen", config.server.listen).await?;
         let admin_listener = listen("server.admin", config.server.admin).await?;
-        let letters = open_letters(&config, &clock)?;
+        let letters = open_letters(&config, &clock).await?;
         tell_unconfigured(&letters.counts().await?, &config);
         let (parts, background) = Parts::new(config, clock, letters, extras)?;
         let stop = watch::Sender::new(false);
@@ -234,13 +246,30 @@ fn local_address(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {
     listener.local_addr().unwrap_or(configured)
 }
 
-fn open_letters(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Letters>, StartError> {
+async fn open_letters(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Letters>, StartError> {
+    let encryption = &config.letters.encryption;
+    let keys = encryption::keyring(encryption)?;
     let mut options = SqliteOptions::new(&config.server.data);
     options.capacity = Some(config.letters.capacity);
     options.max_bytes = config.letters.max_bytes;
     options.rules = config.letters.rules.clone();
     options.clock = Arc::clone(clock);
-    Ok(Arc::new(Sqlite::open(options)?))
+    let letters = Arc::new(Sqlite::open(options)?);
+    let sealed = encryption::over(letters, keys, &encryption.lost, clock.wall()).await;
+    sealed.map_err(StartError::of_keys)
+}
+
+impl StartError {
+    fn of_keys(error: StoreError) -> Self {
+        match error {
+            StoreError::WrongKey { .. } => StartError::WrongKey(error),
+            StoreError::Sealed { .. } => StartError::MissingKey(error),
+            error => StartError::Store(error),
+        }
+    }
 }
 
 /// What the parts of a server share while they are put together.

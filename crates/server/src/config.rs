@@ -59,12 +59,14 @@ use bytes::Bytes;
 use fuseboard_core::Rules;
 use fuseboard_core::policy::Tracker;
 use fuseboard_services::governance::Slo;
+use fuseboard_services::withhold::HeaderRules;
 use fuseboard_store::Priority;
 use http::{Method, StatusCode};
 
 mod circuits;
 mod document;
 mod domains;
+mod encryption;
 mod error;
 mod governance;
 mod letters;
@@ -147,6 +149,46 @@ pub struct LetterSettings {
     pub raise_late: Option<Priority>,
     /// The limits of a letter's life.
     pub rules: fuseboard_core::letter::Rules,
+    /// How letters are sealed. Default: they are in clear.
+    pub encryption: Encryption,
+    /// Headers that no letter may keep. A letter that lacks one waits for a person. Default: none.
+    pub withhold: HeaderRules,
+}
+
+/// The keys that letters are sealed with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encryption {
+    /// The key that new letters are sealed with. `None`: they are kept in clear.
+    pub current: Option<KeySetting>,
+    /// Keys that only open.
+    pub previous: Vec<KeySetting>,
+    /// The names of keys that are gone: letters of theirs go to review, and do not keep the server from starting.
+    pub lost: Vec<String>,
+}
+
+impl Encryption {
+    /// All keys that there are, the current one first.
+    pub fn keys(&self) -> impl Iterator<Item = &KeySetting> {
+        self.current.iter().chain(&self.previous)
+    }
+}
+
+/// A key by name, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySetting {
+    /// Its name, which stands beside all that it seals.
+    pub id: String,
+    /// Where it is.
+    pub source: KeySource,
+}
+
+/// Where a key is. It is read when the server starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// In a file.
+    File(PathBuf),
+    /// In an environment variable.
+    Variable(String),
 }
 
 /// A service that calls are made to, and how its circuit behaves.

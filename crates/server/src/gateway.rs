@@ -44,6 +44,7 @@ mod routes;
 mod scope;
 mod turn;
 mod upstream;
+mod withheld;
 
 use door::{Caller, Door};
 use framing::{Requests, Watched};

@@ -8,6 +8,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod demo;
+mod encryption;
 pub mod gateway;
 pub mod metrics;
 pub mod operations;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use fuseboard_core::letter::Rules;
 use fuseboard_core::policy::Retry;
+use fuseboard_services::withhold::{HeaderRules, NotAHeader};
 use fuseboard_store::Priority;
 
 use super::document::{Item, Section};
-use super::{ConfigError, LetterSettings};
+use super::{ConfigError, Encryption, LetterSettings, encryption};
 
 const KEYS: &[&str] = &[
     "capacity",
@@ -20,6 +21,8 @@ const KEYS: &[&str] = &[
     "max_attempts",
     "max_crashes",
     "retry",
+    "encryption",
+    "withhold_headers",
 ];
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -34,6 +37,8 @@ impl Default for LetterSettings {
             sla: DAY,
             raise_late: None,
             rules: Rules::default(),
+            encryption: Encryption::default(),
+            withhold: HeaderRules::default(),
         }
     }
 }
@@ -65,6 +70,10 @@ pub(super) fn read(root: &Section<'_>) -> Result<LetterSettings, ConfigError> {
         letters.raise_late = Some(raise_late(&item)?);
     }
     letters.rules = rules(&section)?;
+    letters.encryption = encryption::read(&section)?;
+    if let Some(item) = section.get("withhold_headers") {
+        letters.withhold = headers(&item)?;
+    }
     Ok(letters)
 }
 
@@ -72,6 +81,20 @@ pub(super) fn read(root: &Section<'_>) -> Result<LetterSettings, ConfigError> {
 fn raise_late(item: &Item<'_>) -> Result<Priority, ConfigError> {
     let raised = |text: &str| text.parse().ok().filter(|priority| *priority < Priority::Low);
     item.parsed("critical or normal, or no raise_late at all", raised)
+}
+
+fn headers(item: &Item<'_>) -> Result<HeaderRules, ConfigError> {
+    let mut rules = HeaderRules::default();
+    for item in item.list("a list such as [\"authorization\"]")? {
+        let name = item.text("the name of a header")?;
+        rules.add(name).map_err(|wrong| match wrong {
+            NotAHeader::Name(_) => item.refuse("expected the name of a header"),
+            NotAHeader::KeptAnyway(_) => item.refuse(
+                "expected another header than content-type and idempotency-key, which every letter keeps",
+            ),
+        })?;
+    }
+    Ok(rules)
 }
 
 fn rules(section: &Section<'_>) -> Result<Rules, ConfigError> {

@@ -113,15 +113,18 @@ impl Gateway {
             return Err(not_queued("it may have been done, and is not idempotent"));
         }
         let body = self.whole_body(inbound).await?;
-        match self.letters.insert(self.draft(inbound, instead, &body)).await {
+        let mut draft = self.draft(inbound, instead, &body);
+        let withheld = self.config.letters.withhold.withhold(&mut draft.headers);
+        match self.letters.insert(draft).await {
             Ok(inserted) => {
+                let status = self.set_aside_without(&withheld, inserted).await;
                 // One that is here already needs no room, and shows nothing.
                 if matches!(inserted, Inserted::New(..)) {
                     upstream.keeping.worked(circuit);
                     self.metrics.capture_worked();
                 }
                 self.bells.ring(circuit);
-                Ok(accepted(circuit, instead, inserted))
+                Ok(accepted(circuit, instead, inserted, status))
             }
             Err(StoreError::KeyReused { key, .. }) => {
                 let detail = format!("idempotency-key: `{key}` was sent before with another body");
@@ -191,10 +194,14 @@ fn not_kept(error: &StoreError) -> NotQueued {
 }
 
 /// The acknowledgement. A letter that was here before may be in any state.
-fn accepted(circuit: &str, instead: &Instead, inserted: Inserted) -> Response<ReplyBody> {
+fn accepted(
+    circuit: &str,
+    instead: &Instead,
+    inserted: Inserted,
+    status: Status,
+) -> Response<ReplyBody> {
     let page = format!("{}{}", super::pages::PREFIX, inserted.token());
     let undone = instead.undone;
-    let status = inserted.status();
     let reason = match inserted {
         Inserted::New(..) => undone.to_string(),
         Inserted::Same(..) => format!("{undone}; queued before, and {status} now"),

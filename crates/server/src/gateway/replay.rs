@@ -121,6 +121,9 @@ impl HttpReplay {
 
 /// The letter's request.
 fn request_of(letter: &Letter) -> Result<Request<RequestBody>, String> {
+    if let Some(key) = &letter.sealed_by {
+        return Err(format!("its content is sealed with the key `{key}`, which is not ours"));
+    }
     let body = Bytes::copy_from_slice(&letter.body);
     let mut request = Request::new(RequestBody::Whole(Full::new(body)));
     let method = Method::from_bytes(letter.method.as_bytes());

@@ -11,6 +11,7 @@ use fuseboard_server::config::{
 use http::{Method, StatusCode};
 
 mod circuits;
+mod letters;
 mod operations;
 
 /// Seven lines that say as little as a configuration can say. Line 3 is room in the upstream, line 7 in the route.

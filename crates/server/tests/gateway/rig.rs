@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{panic, thread};
 
 use fuseboard_core::{CircuitBreaker, Info, Pin};
-use fuseboard_server::app::{App, Extras};
+use fuseboard_server::app::{App, Extras, StartError};
 use fuseboard_server::config::Config;
 use tempfile::TempDir;
 
@@ -103,6 +103,12 @@ impl Rig {
         let config = setup.config(setup.data.as_ref().unwrap_or(&own));
         let app = App::start(config, Extras::default()).await.unwrap();
         Rig { app, _folder: folder, _no_panic: NoPanic }
+    }
+
+    /// Why such a server does not start. It needs a folder of the caller's.
+    pub(crate) async fn refused(setup: Setup) -> StartError {
+        let config = setup.config(setup.data.as_deref().unwrap());
+        App::start(config, Extras::default()).await.expect_err("it started")
     }
 
     /// A server in front of `upstream` with nothing special.
