@@ -37,7 +37,7 @@ const TRIES: usize = 3;
 /// with a random nonce for each.
 ///
 /// What is sealed is bound to its letter: to token, circuit, domain, reason, method, URI, media type, idempotency key,
-/// scope and order key; an answer to the letter, its status and its time. Whoever changes one of these in the database, or
+/// scope and order key; an answer to the letter and its status. Whoever changes one of these in the database, or
 /// takes content from one letter to another, makes a letter that cannot be opened. **Not** bound, because it changes, is
 /// where a letter is in its life: who can write to the database can still take letters away, have them done again, or
 /// add letters in clear.

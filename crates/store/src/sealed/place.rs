@@ -1,7 +1,5 @@
 //! Where sealed bytes belong: which letter, which part of it. What was sealed for one place opens in no other.
 
-use fuseboard_core::time::WallTime;
-
 use crate::letters::{Draft, Letter, LetterId, StoredAnswer, Token};
 
 /// What of a letter never changes and says what its content is for. Whoever changes any of it in the database, or puts the
@@ -81,7 +79,8 @@ pub(super) enum Whose<'a> {
     Token(&'a Token),
 }
 
-/// The place of `part` of an answer, for the key called `key`.
+/// The place of `part` of an answer, for the key called `key`. Not its time: stores that are shared bring times from one clock
+/// to another.
 pub(super) fn of_answer(part: &str, key: &str, whose: Whose<'_>, answer: &StoredAnswer) -> Vec<u8> {
     let mut place = Place::of(part, key);
     match whose {
@@ -89,7 +88,6 @@ pub(super) fn of_answer(part: &str, key: &str, whose: Whose<'_>, answer: &Stored
         Whose::Token(token) => place.add(token.as_bytes()),
     }
     place.add(&answer.status.to_be_bytes());
-    place.add(&WallTime::as_unix_millis(answer.at).to_be_bytes());
     place.add(&[u8::from(answer.truncated)]);
     place.0
 }

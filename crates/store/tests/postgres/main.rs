@@ -14,6 +14,7 @@ mod flat;
 mod hosts;
 mod lines;
 mod schema;
+mod sealed;
 mod sharing;
 mod tls;
 mod together;
