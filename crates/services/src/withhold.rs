@@ -24,7 +24,8 @@ const KEPT_ANYWAY: [&str; 2] = ["content-type", "idempotency-key"];
 type Headers = Vec<(String, Vec<u8>)>;
 
 /// The names of headers that must not be kept. By default none: a letter that lacks its credentials cannot be replayed by
-/// itself, and nobody should find that out by surprise. (The gateway never keeps or sends on `Proxy-Authorization`.)
+/// itself, and nobody should find that out by surprise. (The gateway never keeps or sends on `Proxy-Authorization`; of
+/// `Authorization` and `Cookie` it keeps a digest even if they are withheld, which tells one caller's keys from another's.)
 ///
 /// Its text form is the names in lower case, in order, with commas between them.
 ///

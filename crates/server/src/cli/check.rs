@@ -36,7 +36,17 @@ fn letters(config: &Config) -> String {
     };
     let (folder, capacity) = (config.server.data.display(), settings.capacity);
     let retention = format_duration(settings.retention);
-    format!("{folder}: up to {capacity} waiting{size}, finished ones kept for {retention}")
+    let sealed = match &settings.encryption.current {
+        Some(key) => format!(", sealed with the key `{}`", key.id),
+        None => String::new(),
+    };
+    let withheld = match settings.withhold.is_empty() {
+        true => String::new(),
+        false => format!(", without {}", settings.withhold),
+    };
+    format!(
+        "{folder}: up to {capacity} waiting{size}, finished ones kept for {retention}{sealed}{withheld}"
+    )
 }
 
 fn upstream(upstream: &Upstream) -> Vec<String> {

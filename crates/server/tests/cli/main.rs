@@ -9,6 +9,7 @@ mod circuits;
 mod console;
 mod dlq;
 mod governance;
+mod keys;
 mod logging;
 mod process;
 mod replay;

@@ -43,8 +43,10 @@ async fn the_same_body_is_the_same_letter_across_rotation_and_from_before_there_
 async fn where_the_key_is_missing_nobody_claims_to_know_whether_it_is_the_same() {
     let beneath = memory();
     insert(&over(&beneath, ring("lost", 1)), with_body(b"one")).await;
-    let unknown = over(&beneath, ring("k", 2)).insert(with_body(b"one")).await;
-    assert!(matches!(unknown, Err(StoreError::Sealed { .. })), "{unknown:?}");
+    for keys in [ring("k", 2), Keyring::none()] {
+        let unknown = over(&beneath, keys).insert(with_body(b"one")).await;
+        assert!(matches!(unknown, Err(StoreError::Sealed { .. })), "{unknown:?}");
+    }
 }
 
 #[tokio::test]
@@ -63,4 +65,14 @@ async fn equal_bodies_of_different_letters_look_different() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), count, "two of them are the same");
+}
+
+#[tokio::test]
+async fn without_keys_the_same_letter_in_clear_is_known_again_too() {
+    let letters = over(&memory(), Keyring::none());
+    let id = insert(&letters, with_body(b"one")).await;
+    let same = letters.insert(with_body(b"one")).await.unwrap();
+    assert!(matches!(same, Inserted::Same(known, ..) if known == id), "{same:?}");
+    let other = letters.insert(with_body(b"two")).await;
+    assert!(matches!(other, Err(StoreError::KeyReused { .. })), "{other:?}");
 }

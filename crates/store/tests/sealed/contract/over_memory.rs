@@ -42,3 +42,25 @@ proptest! {
         runtime.block_on(conformance::agrees_with_the_model(&letters, &operations));
     }
 }
+
+/// The same without any key: what is in clear stays so.
+mod in_clear {
+    use super::*;
+    use fuseboard_store::Keyring;
+
+    fn empty() -> Sealed {
+        let options = MemoryOptions { capacity: None, rules: conformance::rules() };
+        Sealed::new(Arc::new(Memory::new(options)), Keyring::none())
+    }
+
+    macro_rules! keeps {
+        ($($property:ident),* $(,)?) => {$(
+            #[tokio::test]
+            async fn $property() {
+                conformance::$property(&empty()).await;
+            }
+        )*};
+    }
+
+    fuseboard_store::each_property!(keeps);
+}
