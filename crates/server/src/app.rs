@@ -10,7 +10,8 @@ use fuseboard_core::random::SeededRandom;
 use fuseboard_core::time::{Clock, SystemClock};
 use fuseboard_core::{Board, BuildError, Listener, Transition};
 use fuseboard_services::circuits::ServiceError;
-use fuseboard_services::replay::{Deliver, Lane, Observer, Surroundings};
+use fuseboard_services::governance::Open;
+use fuseboard_services::replay::{Caution, Deliver, Lane, Limits, Observer, Surroundings};
 use fuseboard_services::wake::Bells;
 use fuseboard_store::{Counts, KeyError, Letters, Sqlite, SqliteOptions, StoreError};
 use tokio::net::TcpListener;
@@ -372,6 +373,7 @@ impl Parts {
                 concurrency: config.replay.concurrency,
                 rate: config.replay.rate,
                 lease: HttpReplay::lease(upstream.timeout),
+                caution: Caution::default(),
             };
             Some((lane, gated))
         };
@@ -385,6 +387,9 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             random: Arc::new(SeededRandom::from_entropy()),
             observer: Arc::clone(&self.metrics) as Arc<dyn Observer>,
+            gate: Arc::new(Open),
+            domains: Arc::default(),
+            limits: Limits::default(),
         }
     }
 }

@@ -1,9 +1,15 @@
 //! Replay: due letters go whenever their circuit admits calls.
 //!
 //! A replay is a call like any other: it takes a ticket, its outcome counts, and when the circuit opens there are no
-//! more tickets. Each circuit has workers of its own, so that one backlog cannot starve another. They begin with one
-//! letter at a time; each success lets one more worker go, up to the circuit's concurrency, and a failure sends all but
-//! one back to rest. While the circuit is not closed only that one tries: live traffic comes first.
+//! more tickets: a letter that was claimed already is given back. The most urgent letters go first, of these the earliest due;
+//! past an open circuit's deadline the earliest due of all may be the probe, alone.
+//!
+//! - How many letters of a circuit go at once: [`Caution`], a canary first, and live calls before letters.
+//! - What all circuits may do together, and how they take turns: [`Limits`].
+//! - Whether letters may go at all: the [gate](crate::governance::Gate) is asked before each. That it is closed is recorded
+//!   once for each change, for all circuits together, and for one alone whose error budget is spent.
+//! - How often a letter may be tried: its store's limit, and its [domain's](crate::domains::Domains).
+//! - A handler finds out with [`ReplayContext`] that it is part of a replay.
 //!
 //! Delivery is at least once. A worker that dies holds its letter until the lease ends; that counts as a crash.
 
@@ -11,7 +17,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fuseboard_core::letter::Answer;
@@ -19,17 +24,32 @@ use fuseboard_core::random::Random;
 use fuseboard_core::time::Clock;
 use fuseboard_core::{CircuitBreaker, Failure, Judgement, Outcome};
 use fuseboard_store::{Letter, Letters, StoredAnswer};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::domains::Domains;
+use crate::governance::Gate;
 use crate::wake::Bells;
 
+mod aside;
+mod context;
+mod gatekeeper;
 pub(crate) mod pace;
+mod ramp;
+mod turns;
 mod worker;
 
+pub(crate) use aside::set_aside;
+pub use context::ReplayContext;
+pub use ramp::Caution;
+pub use turns::Limits;
+
+use gatekeeper::{Gatekeeper, Told};
 use pace::Pace;
+use ramp::Ramp;
+use turns::Turns;
 use worker::Worker;
 
 /// How the other side took a letter.
@@ -91,12 +111,14 @@ pub struct Lane {
     pub breaker: CircuitBreaker,
     /// Who does its letters again.
     pub deliver: Arc<dyn Deliver>,
-    /// Letters in flight at once, at most.
+    /// Letters in flight at once, at most; at least 1.
     pub concurrency: usize,
     /// Letters begun per second, at most.
     pub rate: f64,
     /// How long one delivery may hold its letter.
     pub lease: Duration,
+    /// How it begins, and how it gives way to live calls.
+    pub caution: Caution,
 }
 
 impl fmt::Debug for Lane {
@@ -118,6 +140,12 @@ pub struct Surroundings {
     pub random: Arc<dyn Random>,
     /// Who is told how replays went.
     pub observer: Arc<dyn Observer>,
+    /// What every letter has to pass; [`Open`](crate::governance::Open) in programs without governance.
+    pub gate: Arc<dyn Gate>,
+    /// What is said of domains: of these, `max_retries` counts here.
+    pub domains: Arc<Domains>,
+    /// What all circuits may do together.
+    pub limits: Limits,
 }
 
 impl fmt::Debug for Surroundings {
@@ -131,25 +159,17 @@ struct Shared {
     lane: Lane,
     surroundings: Surroundings,
     pace: Pace,
-    /// How many of the workers may go.
-    allowed: AtomicUsize,
+    ramp: Ramp,
     /// Room for a probe: one at a time while the circuit is not closed.
     probe: Semaphore,
-}
-
-impl Shared {
-    /// One more worker may go after a success; after anything else only one.
-    fn adapt(&self, outcome: Outcome) {
-        if outcome != Outcome::Success {
-            self.allowed.store(1, Ordering::Relaxed);
-            return;
-        }
-        let limit = self.lane.concurrency;
-        let more = |allowed: usize| (allowed < limit).then_some(allowed + 1);
-        if self.allowed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
-            self.surroundings.bells.ring(self.lane.breaker.name());
-        }
-    }
+    /// Held by the worker that stands in line for the circuit.
+    in_line: Mutex<()>,
+    /// The circuit's number among those that share `turns`.
+    number: usize,
+    turns: Arc<Turns>,
+    gatekeeper: Arc<Gatekeeper>,
+    /// What was recorded of the gate for this circuit alone.
+    told: Told,
 }
 
 /// How long giving back may take, if the store does not answer.
@@ -177,20 +197,28 @@ impl Replay {
     pub fn start(lanes: Vec<Lane>, surroundings: &Surroundings) -> Self {
         let phase = watch::Sender::new(Phase::Run);
         let mut workers = JoinSet::new();
-        for lane in lanes {
+        let (limits, clock) = (surroundings.limits, Arc::clone(&surroundings.clock));
+        let turns = Arc::new(Turns::new(limits, lanes.len(), clock));
+        let gatekeeper = Arc::new(Gatekeeper::new(Arc::clone(&surroundings.gate)));
+        for (number, lane) in lanes.into_iter().enumerate() {
             let Some(bell) = surroundings.bells.listen(lane.breaker.name()) else { continue };
             let shared = Arc::new(Shared {
                 pace: Pace::new(lane.rate),
-                allowed: AtomicUsize::new(1),
+                ramp: Ramp::new(lane.concurrency, lane.caution),
                 probe: Semaphore::new(1),
+                in_line: Mutex::default(),
+                number,
+                turns: Arc::clone(&turns),
+                gatekeeper: Arc::clone(&gatekeeper),
+                told: Told::default(),
                 surroundings: surroundings.clone(),
                 lane,
             });
-            for number in 0..shared.lane.concurrency.max(1) {
+            for _ in 0..shared.lane.concurrency.max(1) {
                 let (bell, phase) = (bell.clone(), phase.subscribe());
                 let store_pause = worker::STORE_PAUSE;
                 let shared = Arc::clone(&shared);
-                let worker = Worker { number, shared, bell, phase, store_pause };
+                let worker = Worker { shared, bell, phase, store_pause };
                 workers.spawn(worker.run());
             }
         }

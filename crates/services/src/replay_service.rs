@@ -9,7 +9,7 @@
 //!   [`replay_on_circuit_close`](ReplayService::replay_on_circuit_close), with [`ReplayResult`] and [`BatchReplayResult`].
 //! - Every batch is a [`Job`]: who wants it and why, how far it is, how it ended; it can be canceled.
 //! - [`ReplayContext`] tells code that runs inside of a handler that it is part of a replay.
-//! - [`SlaThresholds`]: by when letters of a domain should be done.
+//! - [`Domains`](crate::domains::Domains): what holds for all letters of a domain, such as its own `max_retries`.
 //!
 //! Letters are claimed one at a time, so that a process that dies holds one letter of a batch, and not all of them.
 //!
@@ -20,7 +20,6 @@ mod audit;
 mod batch;
 mod builder;
 mod config;
-mod context;
 mod error;
 mod getter;
 mod handlers;
@@ -32,20 +31,19 @@ mod plan;
 mod result;
 mod service;
 mod single;
-mod sla;
 mod sweep;
 mod trigger;
 mod turn;
 mod write_down;
 
+pub use crate::domains::get_sla_thresholds;
+pub use crate::replay::ReplayContext;
 pub use adaptive::AdaptiveRules;
 pub use builder::ReplayServiceBuilder;
 pub use config::ReplayConfig;
-pub use context::ReplayContext;
 pub use error::ReplayError;
 pub use getter::get_replay_service;
 pub use job::{Job, JobFilter, JobId, JobStatus};
 pub use options::{BatchOptions, OnCircuitClose};
 pub use result::{BatchReplayResult, ReplayResult};
 pub use service::ReplayService;
-pub use sla::{SlaThresholds, get_sla_thresholds};

@@ -46,7 +46,7 @@ impl ReplayService {
     /// - Priority: critical letters go first, then normal, then low ones, whatever their domain. A letter has its priority
     ///   from its domain, since it was captured.
     /// - A letter that was tried as often as its domain allows
-    ///   ([`domain_max_retries`](super::ReplayConfig::domain_max_retries)) waits for a person, in every batch.
+    ///   ([`Domain::max_retries`](crate::domains::Domain::max_retries)) waits for a person, in every batch.
     ///
     /// The audit log tells of its beginning and its end, unless it is a dry run.
     ///

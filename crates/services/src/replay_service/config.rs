@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::circuits::Invalid;
+use crate::domains::Domains;
 
 use super::adaptive::AdaptiveRules;
 
 /// The settings of a [`ReplayService`](super::ReplayService).
 ///
 /// ```
+/// use fuseboard_services::domains::{Domain, Domains};
 /// use fuseboard_services::replay_service::{ReplayConfig, ReplayService};
 /// use fuseboard_store::Memory;
 /// use std::sync::Arc;
 ///
-/// let mut config = ReplayConfig { priority_enabled: true, ..ReplayConfig::default() };
-/// config.domain_max_retries.insert("orders".to_owned(), 3);
+/// let orders = Domain { max_retries: Some(3), ..Domain::default() };
+/// let domains = Domains::default().domain("orders", orders);
+/// let config = ReplayConfig { priority_enabled: true, domains, ..ReplayConfig::default() };
 /// let service = ReplayService::builder(Arc::new(Memory::default())).config(config).build()?;
 /// # Ok::<(), fuseboard_services::circuits::Invalid>(())
 /// ```
@@ -27,9 +30,8 @@ pub struct ReplayConfig {
     pub adaptive: AdaptiveRules,
     /// Whether batches that do not say take the most urgent letters first. Default false.
     pub priority_enabled: bool,
-    /// Per domain, after how many replays that reached the other side a letter waits for a person. The store's own limit holds
-    /// for every domain, and for those that are not named here alone.
-    pub domain_max_retries: BTreeMap<String, u32>,
+    /// What is said of domains: of these, `max_retries` holds in every replay.
+    pub domains: Domains,
     /// Per circuit, the failure types that are replayed when it closes, unless the call says. A circuit that is not named
     /// has all of its letters replayed.
     pub service_failure_type_map: BTreeMap<String, Vec<String>>,
@@ -46,7 +48,7 @@ impl Default for ReplayConfig {
             adaptive_enabled: false,
             adaptive: AdaptiveRules::default(),
             priority_enabled: false,
-            domain_max_retries: BTreeMap::new(),
+            domains: Domains::default(),
             service_failure_type_map: BTreeMap::new(),
             delivery_timeout: Duration::from_secs(60),
             jobs_kept: 100,
@@ -62,9 +64,7 @@ impl ReplayConfig {
     /// [`Invalid`] names the first that cannot.
     pub fn validate(&self) -> Result<(), Invalid> {
         self.adaptive.validate()?;
-        if self.domain_max_retries.values().any(|max| *max == 0) {
-            return Err(Invalid::new("domain_max_retries", 0, "a number from 1 up"));
-        }
+        self.domains.validate()?;
         let range = Duration::from_secs(1)..=Duration::from_secs(3600);
         if !range.contains(&self.delivery_timeout) {
             return Err(Invalid::new(

@@ -15,9 +15,9 @@ use super::service::{ReplayService, Shared};
 use super::turn::{Turn, Wanted, no_handler};
 
 impl ReplayService {
-    /// Replays one letter now, if it is due. What keeps it from being tried is in the result: it is
-    /// [skipped](ReplayResult::skipped) if it was done before, is due later, waits behind another letter, somebody has it, or
-    /// its circuit is open.
+    /// Replays one letter now, also if it is due later: then its wait ends, which is in its history and in the audit log. What
+    /// keeps it from being tried is in the result: it is [skipped](ReplayResult::skipped) if it was done before, waits behind
+    /// another letter, somebody has it, or its circuit is open; the wait does not end then.
     ///
     /// # Errors
     ///
@@ -142,12 +142,20 @@ impl Shared {
             seen: &HashSet::new(),
             escalate: None,
             given,
+            hasten: self.is_early(letter).then_some((id, by)),
         };
         match self.turn(wanted).await? {
             Turn::Had { result, .. } => Ok(result),
             Turn::Rejected(rejected) => Ok(ReplayResult::not_tried(id, rejected.to_string())),
             Turn::Nothing | Turn::Again(_) => self.why_not(id).await,
         }
+    }
+
+    /// Whether nothing but its wait keeps a letter in the queue.
+    fn is_early(&self, letter: &Letter) -> bool {
+        let Letter { life, blocked_by, .. } = letter;
+        let waits = life.status == Status::Pending && life.not_before > self.clock.wall();
+        waits && blocked_by.is_none()
     }
 
     /// Why a letter could not be claimed.

@@ -204,6 +204,7 @@ impl<'a> Sweep<'a> {
             seen: &self.seen,
             escalate: self.job.escalate_failures.then_some(&self.job.by),
             given: None,
+            hasten: None,
         };
         match self.shared.turn(wanted).await? {
             Turn::Nothing => Ok(false),

@@ -9,10 +9,9 @@ use fuseboard_store::{By, ClaimFilter, Letter, LetterId, Priority, Settlement, S
 use tokio::time::timeout;
 use tracing::error;
 
-use crate::replay::{Deliver, Delivery};
+use crate::replay::{Deliver, Delivery, ReplayContext};
 use crate::withhold::{self, Given};
 
-use super::context::ReplayContext;
 use super::result::ReplayResult;
 use super::service::Shared;
 
@@ -28,6 +27,8 @@ pub(super) struct Wanted<'a> {
     pub(super) escalate: Option<&'a By>,
     /// Values for the headers that were withheld from the letter.
     pub(super) given: Option<&'a Given>,
+    /// The letter that is to go now although it is due later, and who wants that.
+    pub(super) hasten: Option<(LetterId, &'a By)>,
 }
 
 /// What a turn came to.
@@ -52,6 +53,9 @@ impl Shared {
             Ok(ticket) => ticket,
             Err(rejected) => return Ok(Turn::Rejected(rejected)),
         };
+        if let Some((id, by)) = wanted.hasten {
+            self.hasten(id, by).await?;
+        }
         let Some(mut letter) = self.claim(&wanted).await? else { return Ok(Turn::Nothing) };
         if letter.priority > wanted.level {
             self.hand_back(&letter, "handed back: others go first").await?;
@@ -77,6 +81,15 @@ impl Shared {
             return Err(rejected);
         }
         breaker.try_acquire()
+    }
+
+    /// Has a letter be due now. One that cannot is somebody's already, or done: the claim will tell.
+    async fn hasten(&self, id: LetterId, by: &By) -> Result<(), StoreError> {
+        let now = self.clock.wall();
+        match self.letters.act(id, Event::Hasten, by.clone(), now).await {
+            Ok(_) | Err(StoreError::Refused(_) | StoreError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn claim(&self, wanted: &Wanted<'_>) -> Result<Option<Letter>, StoreError> {
@@ -108,9 +121,9 @@ impl Shared {
         ticket: Ticket,
         escalate: Option<&By>,
     ) -> Result<ReplayResult, StoreError> {
-        if self.is_exhausted(&letter, &letter.life) {
+        if let Some(by) = self.config.domains.exhausted(&letter.domain, &letter.life) {
             drop(ticket);
-            return self.give_up(&letter).await;
+            return self.give_up(&letter, by).await;
         }
         let Some(handler) = self.handlers.find(&letter.circuit, &letter.domain) else {
             drop(ticket);
@@ -131,17 +144,11 @@ impl Shared {
     }
 
     /// The letter was tried as often as its domain allows.
-    async fn give_up(&self, letter: &Letter) -> Result<ReplayResult, StoreError> {
+    async fn give_up(&self, letter: &Letter, by: By) -> Result<ReplayResult, StoreError> {
         let life = self.hand_back(letter, "handed back: no attempt is left").await?;
-        let life = self.set_aside(letter, life, self.exhausted(letter)).await;
+        let life = self.set_aside(letter, life, by).await;
         let result = ReplayResult::failed(letter.id, "max_retries_exceeded");
         Ok(with_life(result, &life))
-    }
-
-    fn exhausted(&self, letter: &Letter) -> By {
-        let domain = &letter.domain;
-        let max = self.config.domain_max_retries.get(domain).copied().unwrap_or_default();
-        By::system(format!("domain {domain} allows {max} attempts"))
     }
 
     /// Does it, in a task of its own: a panic in there must not end the batch. `None` if it crashed.
@@ -200,11 +207,8 @@ impl Shared {
                 return ReplayResult::failed(letter.id, error);
             }
         };
-        let by = match (self.is_exhausted(letter, &life), escalate) {
-            (true, _) => Some(self.exhausted(letter)),
-            (false, escalate) => escalate.cloned(),
-        };
-        if let Some(by) = by {
+        let exhausted = self.config.domains.exhausted(&letter.domain, &life);
+        if let Some(by) = exhausted.or_else(|| escalate.cloned()) {
             life = self.set_aside(letter, life, by).await;
         }
         if let Some(observer) = &self.observer {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use fuseboard_core::letter::{Answer, Event, Life, Status};
+use fuseboard_core::letter::{Answer, Event, Life};
 use fuseboard_store::{By, Letter, Settlement, StoreError};
 use tokio::time::sleep;
-use tracing::warn;
+
+use crate::replay::set_aside;
 
 use super::service::Shared;
 
@@ -45,24 +46,8 @@ impl Shared {
         self.settle(letter, Settlement { event, answer: None, note: note.to_owned() }).await
     }
 
-    /// Has a pending letter wait for a person. If that cannot be written down it stays in the queue, which loses nothing.
+    /// Has a pending letter wait for a person.
     pub(super) async fn set_aside(&self, letter: &Letter, life: Life, by: By) -> Life {
-        if life.status != Status::Pending {
-            return life;
-        }
-        let now = self.clock.wall();
-        match self.letters.act(letter.id, Event::SetAside, by, now).await {
-            Ok(life) => life,
-            Err(error) => {
-                warn!(letter = %letter.id, %error, "a letter could not be set aside for review");
-                life
-            }
-        }
-    }
-
-    /// Whether letters of its domain may not be tried as often as this one was.
-    pub(super) fn is_exhausted(&self, letter: &Letter, life: &Life) -> bool {
-        let max = self.config.domain_max_retries.get(&letter.domain);
-        max.is_some_and(|max| life.attempts >= *max)
+        set_aside(&*self.letters, letter.id, life, by, self.clock.wall()).await
     }
 }

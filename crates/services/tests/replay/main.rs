@@ -7,6 +7,11 @@ use fuseboard_core::letter::Status;
 use fuseboard_core::{Pin, State};
 
 mod bench;
+mod canary;
+mod crashes;
+mod gate;
+mod sharing;
+mod table;
 #[expect(dead_code, reason = "other suites use the rest")]
 #[path = "../support/troubled_store.rs"]
 mod troubled_store;
@@ -17,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn due_letters_are_done_and_resolved() {
-    let bench = Bench::start(Behaviour::Answers(201)).await;
+    let bench = Bench::start(Behaviour::Answers(201));
     bench.capture(20).await;
     bench.settle_down().await;
     assert_eq!(bench.count(Status::Resolved).await, 20);
@@ -41,7 +46,7 @@ async fn what_the_other_side_answers_decides() {
         (503, Status::RequiresReview, 10),
     ];
     for (code, status, attempts) in rows {
-        let bench = Bench::start(Behaviour::Answers(code)).await;
+        let bench = Bench::start(Behaviour::Answers(code));
         bench.capture(1).await;
         bench.settle_down().await;
         let letter = bench.letter(1).await;
@@ -52,7 +57,7 @@ async fn what_the_other_side_answers_decides() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_circuit_keeps_its_letters_until_its_deadline_and_then_one_is_the_probe() {
-    let bench = Bench::start(Behaviour::Answers(200)).await;
+    let bench = Bench::start(Behaviour::Answers(200));
     bench.trip();
     bench.capture(10).await;
     tokio::time::sleep(9 * SECOND).await; // waits for: the paused clock
@@ -67,7 +72,7 @@ async fn an_open_circuit_keeps_its_letters_until_its_deadline_and_then_one_is_th
 
 #[tokio::test(start_paused = true)]
 async fn replay_stops_when_the_circuit_opens() {
-    let bench = Bench::start(Behaviour::Answers(500)).await;
+    let bench = Bench::start(Behaviour::Answers(500));
     bench.capture(100).await;
     tokio::time::sleep(5 * SECOND).await; // waits for: the paused clock
     assert_eq!(bench.breaker.state(), State::Open);
@@ -76,7 +81,7 @@ async fn replay_stops_when_the_circuit_opens() {
 
 #[tokio::test(start_paused = true)]
 async fn refused_connections_cost_no_attempt() {
-    let bench = Bench::start(Behaviour::Refuses).await;
+    let bench = Bench::start(Behaviour::Refuses);
     bench.capture(1).await;
     tokio::time::sleep(600 * SECOND).await; // waits for: the paused clock
     let letter = bench.letter(1).await;
@@ -87,7 +92,7 @@ async fn refused_connections_cost_no_attempt() {
 #[tokio::test(start_paused = true)]
 async fn pinned_circuits_get_no_backlog() {
     for pin in [State::ForcedClosed, State::ForcedOpen] {
-        let bench = Bench::start(Behaviour::Answers(200)).await;
+        let bench = Bench::start(Behaviour::Answers(200));
         match pin {
             State::ForcedClosed => bench.breaker.force_closed(Pin::by("ops")),
             _ => bench.breaker.force_open(Pin::by("ops")),
@@ -103,7 +108,7 @@ async fn pinned_circuits_get_no_backlog() {
 
 #[tokio::test(start_paused = true)]
 async fn a_letter_that_kills_its_worker_ends_in_review_and_the_others_go_on() {
-    let bench = Bench::start(Behaviour::PanicsOn("key-1")).await;
+    let bench = Bench::start(Behaviour::PanicsOn("key-1"));
     bench.capture(5).await;
     bench.settle_down().await;
     assert_eq!(bench.count(Status::Resolved).await, 4);
@@ -113,7 +118,7 @@ async fn a_letter_that_kills_its_worker_ends_in_review_and_the_others_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn starts_are_as_far_apart_as_the_rate_says() {
-    let bench = Bench::with_rate(Behaviour::Answers(200), 2.0).await;
+    let bench = Bench::with_rate(Behaviour::Answers(200), 2.0);
     bench.capture(11).await;
     tokio::time::sleep(4900 * SECOND / 1000).await; // waits for: the paused clock
     assert!((9..=10).contains(&bench.deliveries()), "{} in 4.9 s at 2/s", bench.deliveries());
@@ -122,22 +127,10 @@ async fn starts_are_as_far_apart_as_the_rate_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backlog_begins_with_one_letter_at_a_time() {
-    let bench = Bench::start(Behaviour::Takes(SECOND)).await;
-    bench.capture(8).await;
-    tokio::time::sleep(SECOND / 2).await; // waits for: the paused clock
-    assert_eq!(bench.in_flight(), 1, "the first goes alone");
-    tokio::time::sleep(SECOND).await; // waits for: the paused clock
-    assert_eq!(bench.in_flight(), 2, "a success lets one more go");
-    bench.settle_down().await;
-    assert!(bench.most_in_flight() <= 4, "the circuit's concurrency is 4");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_stop_waits_for_what_is_in_flight_and_gives_back_what_does_not_end() {
     let rows = [(SECOND, Status::Resolved, 1), (60 * SECOND, Status::Pending, 0)];
     for (takes, status, attempts) in rows {
-        let bench = Bench::start(Behaviour::Takes(takes)).await;
+        let bench = Bench::start(Behaviour::Takes(takes));
         bench.capture(1).await;
         tokio::time::sleep(SECOND / 10).await; // waits for: the paused clock
         assert_eq!(bench.in_flight(), 1);
@@ -150,8 +143,7 @@ async fn a_stop_waits_for_what_is_in_flight_and_gives_back_what_does_not_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_result_is_written_down_as_soon_as_the_store_is_back() {
-    let bench =
-        Bench::with_store_faults(Behaviour::Answers(200), store().failing("settle", 7)).await;
+    let bench = Bench::with_store_faults(Behaviour::Answers(200), store().failing("settle", 7));
     bench.capture(1).await;
     bench.settle_down().await;
     assert_eq!(bench.count(Status::Resolved).await, 1);
@@ -160,8 +152,7 @@ async fn a_result_is_written_down_as_soon_as_the_store_is_back() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_store_is_asked_again() {
-    let bench =
-        Bench::with_store_faults(Behaviour::Answers(200), store().failing("claim", 3)).await;
+    let bench = Bench::with_store_faults(Behaviour::Answers(200), store().failing("claim_by", 3));
     bench.capture(1).await;
     bench.settle_down().await;
     assert_eq!(bench.count(Status::Resolved).await, 1);
@@ -170,14 +161,14 @@ async fn an_unreadable_store_is_asked_again() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_is_quick_whatever_the_workers_wait_for() {
     let rows = [
-        ("for its pace", Bench::with_rate(Behaviour::Answers(200), 0.01).await),
+        ("for its pace", Bench::with_rate(Behaviour::Answers(200), 0.01)),
         ("to write down", {
             let faults = store().failing("settle", usize::MAX);
-            Bench::with_store_faults(Behaviour::Answers(200), faults).await
+            Bench::with_store_faults(Behaviour::Answers(200), faults)
         }),
         ("to claim", {
-            let faults = store().failing("claim", usize::MAX);
-            Bench::with_store_faults(Behaviour::Answers(200), faults).await
+            let faults = store().failing("claim_by", usize::MAX);
+            Bench::with_store_faults(Behaviour::Answers(200), faults)
         }),
     ];
     for (name, bench) in rows {
@@ -193,8 +184,8 @@ async fn a_stop_is_quick_whatever_the_workers_wait_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_claim_is_asked_ever_less_often() {
-    let faults = store().failing("claim", usize::MAX);
-    let bench = Bench::with_store_faults(Behaviour::Answers(200), faults).await;
+    let faults = store().failing("claim_by", usize::MAX);
+    let bench = Bench::with_store_faults(Behaviour::Answers(200), faults);
     bench.capture(1).await;
     tokio::time::sleep(60 * SECOND).await; // waits for: the paused clock
     let asked = bench.breaker.info().totals.cancelled;

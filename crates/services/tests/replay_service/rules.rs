@@ -5,12 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fuseboard_core::Pin;
 use fuseboard_services::Runtime;
+use fuseboard_services::domains::{Domain, Domains};
 use fuseboard_services::replay_service::{
-    AdaptiveRules, BatchOptions, ReplayConfig, ReplayService, SlaThresholds, get_sla_thresholds,
+    AdaptiveRules, BatchOptions, ReplayConfig, ReplayService, get_sla_thresholds,
 };
 use fuseboard_store::{Memory, Priority};
 
 use crate::rig::{Reply, Rig, SECOND};
+
+fn at_most(max_retries: u32) -> Domain {
+    Domain { max_retries: Some(max_retries), ..Domain::default() }
+}
 
 fn adaptive() -> BatchOptions {
     BatchOptions { use_adaptive: Some(true), max_items: 1, ..BatchOptions::default() }
@@ -143,8 +148,8 @@ async fn in_one_circuit_a_critical_letter_that_waits_lets_others_go() {
 
 #[tokio::test]
 async fn poison_letters_of_a_domain_end_in_review_as_soon_as_the_domain_says() {
-    let mut config = ReplayConfig { priority_enabled: true, ..ReplayConfig::default() };
-    config.domain_max_retries.insert("refunds".to_owned(), 1);
+    let domains = Domains::default().domain("refunds", at_most(1));
+    let config = ReplayConfig { priority_enabled: true, domains, ..ReplayConfig::default() };
     for rig in Rig::all_with(config, |_| Reply::Again) {
         rig.breaker("payments").disable(Pin::by("test"));
         let refund = rig.capture_as("payments", "refunds", "rejected", Priority::Critical).await;
@@ -175,9 +180,10 @@ fn settings_that_cannot_be_are_refused_with_their_field() {
             "adaptive.failure_threshold",
         ),
         (ReplayConfig { delivery_timeout: SECOND / 2, ..base() }, "delivery_timeout"),
+        (ReplayConfig { domains: Domains::new(0 * SECOND), ..base() }, "domains.sla"),
         (
-            ReplayConfig { domain_max_retries: [("a".to_owned(), 0)].into(), ..base() },
-            "domain_max_retries",
+            ReplayConfig { domains: Domains::default().domain("a", at_most(0)), ..base() },
+            "domains.max_retries",
         ),
     ];
     for (config, field) in rows {
@@ -188,7 +194,8 @@ fn settings_that_cannot_be_are_refused_with_their_field() {
 
 #[test]
 fn sla_thresholds_are_per_domain_and_scoped_to_a_runtime() {
-    let thresholds = SlaThresholds::new(60 * SECOND).domain("Orders", 5 * SECOND);
+    let orders = Domain { sla: Some(5 * SECOND), ..Domain::default() };
+    let thresholds = Domains::new(60 * SECOND).domain("Orders", orders);
     let runtime = Runtime::new();
     runtime.set(Arc::new(thresholds));
     runtime.scope(|| {

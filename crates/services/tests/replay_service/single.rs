@@ -1,7 +1,10 @@
 //! One letter by hand.
 
 use fuseboard_core::letter::Status;
+use fuseboard_core::time::Clock;
 use fuseboard_core::{Pin, State};
+use fuseboard_services::domains::{Domain, Domains};
+use fuseboard_services::governance::BlockedBy;
 use fuseboard_services::replay_service::{ReplayConfig, ReplayResult};
 use fuseboard_store::{By, LetterId, Priority};
 
@@ -48,11 +51,11 @@ async fn a_letter_that_cannot_be_tried_says_why_and_stays_as_it_is() {
     for rig in Rig::all(|_| Reply::Again) {
         let ids = rig.capture(2).await;
         rig.service.replay_single(ids[0]).await.unwrap();
-        let later = rig.service.replay_single(ids[0]).await.unwrap();
-        assert_eq!(later, ReplayResult::not_tried(ids[0], "it is due in 10s"));
-        assert!(!later.success && later.skipped);
-
         rig.breaker("payments").force_open(Pin::by("ops"));
+        let waiting = rig.life(ids[0]).await;
+        let early = rig.service.replay_single(ids[0]).await.unwrap();
+        assert!(!early.success && early.skipped, "{early:?}");
+        assert_eq!(rig.life(ids[0]).await, waiting, "it still waits for its next try");
         let rejected = rig.service.replay_single(ids[1]).await.unwrap();
         assert!(rejected.skipped && rejected.message.contains("is forced_open"), "{rejected:?}");
         assert_eq!(rig.life(ids[1]).await.fence, 0, "nobody claimed it");
@@ -60,6 +63,41 @@ async fn a_letter_that_cannot_be_tried_says_why_and_stays_as_it_is() {
 
         let unknown = rig.service.replay_single(LetterId(99)).await.unwrap();
         assert_eq!(unknown, ReplayResult::failed(LetterId(99), "no such letter"));
+        rig.conserved().await;
+    }
+}
+
+#[tokio::test]
+async fn a_letter_in_backoff_goes_at_once_and_whose_hand_that_was_is_on_record() {
+    for rig in Rig::all(|letter| if letter.life.attempts < 1 { Reply::Again } else { Reply::Done })
+    {
+        let id = rig.capture(1).await[0];
+        rig.service.replay_single(id).await.unwrap();
+        assert!(rig.life(id).await.not_before > rig.clock.wall(), "{}: it waits", rig.name);
+        let by = By::new("kim", "the customer is on the phone");
+        let result = rig.service.replay_single_by(id, by, false).await.unwrap();
+        assert!(result.success, "{result:?}");
+        assert_eq!(result.get("attempts"), Some("2"));
+        let history = rig.history(id).await;
+        let told = "hastened by kim: the customer is on the phone".to_owned();
+        assert!(history.contains(&told), "{history:?}");
+        let audit = rig.audit().await;
+        let expected = ["system replay_single", "kim letter.hasten", "kim replay_single"];
+        assert_eq!(audit, expected.map(|what| format!("{what} letter/{id}")));
+        rig.conserved().await;
+    }
+}
+
+#[tokio::test]
+async fn a_letter_in_backoff_behind_a_closed_gate_stays_there() {
+    for rig in Rig::all(|_| Reply::Again) {
+        let id = rig.capture(1).await[0];
+        rig.service.replay_single(id).await.unwrap();
+        let waiting = rig.life(id).await;
+        rig.gate.set(Some(BlockedBy::KillSwitch));
+        let result = rig.service.replay_single(id).await.unwrap();
+        assert_eq!(result.get("block_reason"), Some("kill_switch"));
+        assert_eq!(rig.life(id).await, waiting);
         rig.conserved().await;
     }
 }
@@ -155,8 +193,9 @@ async fn a_handler_that_does_not_come_back_is_given_up_as_no_answer() {
 
 #[tokio::test]
 async fn a_domain_may_allow_fewer_attempts_than_the_store() {
-    let mut config = ReplayConfig::default();
-    config.domain_max_retries.insert("orders".to_owned(), 2);
+    let orders = Domain { max_retries: Some(2), ..Domain::default() };
+    let domains = Domains::default().domain("orders", orders);
+    let config = ReplayConfig { domains, ..ReplayConfig::default() };
     for rig in Rig::all_with(config, |_| Reply::Again) {
         let id = rig.capture(1).await[0];
         for status in [Status::Pending, Status::RequiresReview] {

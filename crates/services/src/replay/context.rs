@@ -6,13 +6,13 @@ tokio::task_local! {
     static REPLAYING: ReplayContext;
 }
 
-/// The replay that the present task is part of.
+/// The replay that the present task is part of: continuous, or one that somebody asked for.
 ///
 /// A handler is given its letter and needs no more. This is for what it calls: capture, so that a replay that fails makes no
 /// second letter, and clients, so that they send the same idempotency key.
 ///
 /// ```
-/// use fuseboard_services::replay_service::ReplayContext;
+/// use fuseboard_services::replay::ReplayContext;
 ///
 /// assert_eq!(ReplayContext::current(), None, "this is no replay");
 /// ```
@@ -34,7 +34,7 @@ impl ReplayContext {
         REPLAYING.try_with(Clone::clone).ok()
     }
 
-    pub(super) fn of(letter: &Letter) -> Self {
+    pub(crate) fn of(letter: &Letter) -> Self {
         ReplayContext {
             dlq_id: letter.id,
             circuit: letter.circuit.clone(),
@@ -43,7 +43,7 @@ impl ReplayContext {
         }
     }
 
-    pub(super) async fn within<F: Future>(self, future: F) -> F::Output {
+    pub(crate) async fn within<F: Future>(self, future: F) -> F::Output {
         REPLAYING.scope(self, future).await
     }
 }
