@@ -7,7 +7,8 @@
 //!
 //! - [`replay_single`](ReplayService::replay_single), [`replay_batch`](ReplayService::replay_batch) and
 //!   [`replay_on_circuit_close`](ReplayService::replay_on_circuit_close), with [`ReplayResult`] and [`BatchReplayResult`].
-//! - Every batch is a [`Job`]: who wants it and why, how far it is, how it ended; it can be canceled.
+//! - Every batch is a [`Job`]: who wants it and why, how far it is, how it ended; it can be canceled. All who share the
+//!   store see it, also after its process has ended.
 //! - [`ReplayContext`] tells code that runs inside of a handler that it is part of a replay.
 //! - [`Domains`](crate::domains::Domains): what holds for all letters of a domain, such as its own `max_retries`.
 //!
@@ -24,6 +25,7 @@ mod error;
 mod getter;
 mod handlers;
 mod job;
+mod job_records;
 mod jobs;
 mod on_close;
 mod options;
@@ -34,6 +36,7 @@ mod single;
 mod sweep;
 mod trigger;
 mod turn;
+mod watch;
 mod write_down;
 
 pub use crate::domains::get_sla_thresholds;

@@ -5,6 +5,7 @@ use fuseboard_store::{AuditEntry, By, StoreError};
 use tracing::warn;
 
 use super::job::{Job, JobId};
+use super::job_records::{CANCEL, plan_of, progress_of, subject_of};
 use super::result::ReplayResult;
 use super::service::Shared;
 
@@ -14,8 +15,17 @@ impl Shared {
         if job.dry_run {
             return Ok(());
         }
-        let after = format!("{}: at most {}", job.filter, job.limit);
-        self.record(action_of(job, "start"), subject_of(job.id), &job.by, None, Some(after)).await
+        let (action, subject, after) = (action_of(job, "start"), subject_of(job.id), plan_of(job));
+        self.record(action, subject, &job.by, None, Some(after)).await
+    }
+
+    /// A batch goes on.
+    pub(super) async fn audit_progress(&self, job: &Job) {
+        let (action, subject) = (action_of(job, "progress"), subject_of(job.id));
+        let kept = self.record(action, subject, &job.by, None, Some(progress_of(job))).await;
+        if let Err(error) = kept {
+            warn!(%error, job = %job.id, "how far a replay is, is not in the audit log");
+        }
     }
 
     /// A batch ended. What was done is done: a record that cannot be kept is a warning.
@@ -23,16 +33,15 @@ impl Shared {
         if job.dry_run {
             return;
         }
-        let after = Some(summary_of(job));
         let (action, subject) = (action_of(job, "end"), subject_of(job.id));
-        let kept = self.record(action, subject, &job.by, Some(job.filter.to_string()), after).await;
+        let kept = self.record(action, subject, &job.by, None, Some(progress_of(job))).await;
         if let Err(error) = kept {
             warn!(%error, job = %job.id, "the end of a replay is not in the audit log");
         }
     }
 
     pub(super) async fn audit_cancel(&self, id: JobId, by: &By) -> Result<(), StoreError> {
-        self.record("replay.cancel".to_owned(), subject_of(id), by, None, None).await
+        self.record(CANCEL.to_owned(), subject_of(id), by, None, None).await
     }
 
     /// One letter was replayed by itself.
@@ -64,26 +73,4 @@ impl Shared {
 
 fn action_of(job: &Job, what: &str) -> String {
     format!("{}.{what}", job.action)
-}
-
-fn subject_of(id: JobId) -> String {
-    format!("replay_job/{id}")
-}
-
-fn summary_of(job: &Job) -> String {
-    let result = &job.result;
-    let mut summary = format!(
-        "{}: {} succeeded, {} failed, {} skipped",
-        job.status, result.success_count, result.failed_count, result.skipped_count
-    );
-    if result.governance_blocked {
-        summary += &format!("; blocked by {}", result.governance_block_reason);
-    }
-    if result.inflight_skipped {
-        summary += "; another replay of this circuit is on its way";
-    }
-    if let Some(error) = &job.error {
-        summary += &format!("; {error}");
-    }
-    summary
 }

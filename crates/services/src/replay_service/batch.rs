@@ -180,7 +180,9 @@ impl ReplayService {
     }
 
     fn begin(&self, job: Job) -> Begun {
-        let running = self.shared.jobs.begin(job);
+        let millis = u64::try_from(job.started_at.as_unix_millis()).unwrap_or_default();
+        let apart = (self.shared.random.draw() * 1000.0) as u64;
+        let running = self.shared.jobs.begin(job, millis * 1000 + apart);
         let (shared, mine) = (Arc::clone(&self.shared), Arc::clone(&running));
         Begun { running, task: tokio::spawn(async move { shared.run(&mine).await }) }
     }
@@ -191,7 +193,10 @@ const ON_CLOSE: &str = "replay_on_circuit_close";
 impl Shared {
     async fn run(&self, running: &Arc<Running>) -> Result<(), StoreError> {
         let ending = Ending { jobs: &self.jobs, running, clock: &*self.clock };
-        let ended = self.work(running).await;
+        let ended = tokio::select! {
+            ended = Box::pin(self.work(running)) => ended,
+            () = self.watch(running) => Ok(()),
+        };
         let job = ending.with(ended.as_ref().err().map(ToString::to_string));
         self.audit_end(&job).await;
         ended

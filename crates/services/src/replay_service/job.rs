@@ -7,7 +7,8 @@ use fuseboard_store::By;
 
 use super::result::BatchReplayResult;
 
-/// A job's number: from 1 up, in the order in which a service began them.
+/// A job's number: the time at which it began, in milliseconds, and three digits that keep the jobs of several nodes apart. Of
+/// one service, the later job has the larger number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
@@ -61,6 +62,8 @@ pub enum JobStatus {
     Canceled,
     /// It broke off: [`Job::error`] says why.
     Failed,
+    /// Its process ended, or its task did, and the job with it; what it came to is what was last written down.
+    Interrupted,
 }
 
 impl JobStatus {
@@ -71,7 +74,19 @@ impl JobStatus {
             JobStatus::Done => "done",
             JobStatus::Canceled => "canceled",
             JobStatus::Failed => "failed",
+            JobStatus::Interrupted => "interrupted",
         }
+    }
+
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        let all = [
+            JobStatus::Running,
+            JobStatus::Done,
+            JobStatus::Canceled,
+            JobStatus::Failed,
+            JobStatus::Interrupted,
+        ];
+        all.into_iter().find(|status| status.as_str() == word)
     }
 }
 
@@ -112,7 +127,8 @@ pub struct Job {
     pub ended_at: Option<WallTime>,
     /// Where it is.
     pub status: JobStatus,
-    /// What it came to, so far or in the end.
+    /// What it came to, so far or in the end. Of a job that this process did not run, or has forgotten, the sums are known and the
+    /// single results are not.
     pub result: BatchReplayResult,
     /// Why it broke off.
     pub error: Option<String>,

@@ -60,10 +60,10 @@ impl Jobs {
         Jobs { kept, all: Mutex::default() }
     }
 
-    /// Adds a job, and gives it its number.
-    pub(super) fn begin(&self, job: Job) -> Arc<Running> {
+    /// Adds a job, and gives it its number: `number`, or one that is larger than those before.
+    pub(super) fn begin(&self, job: Job, number: u64) -> Arc<Running> {
         let mut all = self.lock();
-        all.last += 1;
+        all.last = number.max(all.last + 1);
         let id = JobId(all.last);
         let job = Mutex::new(Job { id, ..job });
         let running = Arc::new(Running { job, canceled: watch::Sender::new(false) });
@@ -131,7 +131,7 @@ impl Drop for Ending<'_> {
     fn drop(&mut self) {
         if self.running.snapshot().status == JobStatus::Running {
             let error = Some("it was interrupted".to_owned());
-            end(self.running, JobStatus::Failed, error, self.clock.wall());
+            end(self.running, JobStatus::Interrupted, error, self.clock.wall());
         }
         self.jobs.end(self.running.snapshot());
     }

@@ -1,5 +1,6 @@
 //! The service itself: its parts, and what it is asked for.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::builder::ReplayServiceBuilder;
 use super::config::ReplayConfig;
 use super::error::ReplayError;
 use super::handlers::Handlers;
-use super::job::{Job, JobId};
+use super::job::{Job, JobId, JobStatus};
 use super::jobs::Jobs;
 
 /// Replays letters that somebody asks for. Clones are the same service.
@@ -173,27 +174,75 @@ impl ReplayService {
         self.shared.handlers.of_circuit(circuit, handler);
     }
 
-    /// Every batch that runs, and the latest that ended, the newest first.
+    /// Every batch of this service that runs, and the latest that ended, the newest first.
     pub fn jobs(&self) -> Vec<Job> {
         self.shared.jobs.list()
     }
 
-    /// A batch, if it runs or has not been forgotten.
+    /// A batch of this service, if it runs or has not been forgotten.
     pub fn job(&self, id: JobId) -> Option<Job> {
         self.shared.jobs.get(id)
     }
 
-    /// Tells a batch to stop: the letter that is on its way is finished, and no other is begun. `false` if no such batch runs,
-    /// or it was told already.
+    /// The latest batches of all who share the store, the newest first, as far back as the audit log goes; dry runs only if they
+    /// are this service's. One whose process died while it ran is [interrupted](super::JobStatus::Interrupted), which is seen 90
+    /// seconds after it was last written down.
     ///
     /// # Errors
     ///
-    /// [`ReplayError::Store`] if the audit record could not be written; the batch stops all the same.
+    /// [`ReplayError::Store`] if the audit log could not be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any time.
+    pub async fn all_jobs(&self, limit: usize) -> Result<Vec<Job>, ReplayError> {
+        let mut jobs = self.jobs();
+        let own: BTreeSet<_> = jobs.iter().map(|job| job.id).collect();
+        let recorded = self.shared.recorded_jobs(limit).await?;
+        jobs.extend(recorded.into_iter().filter(|job| !own.contains(&job.id)));
+        jobs.sort_unstable_by_key(|job| std::cmp::Reverse(job.id));
+        jobs.truncate(limit);
+        Ok(jobs)
+    }
+
+    /// A batch of any who share the store, as [`all_jobs`](Self::all_jobs) tells of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`all_jobs`](Self::all_jobs).
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any time.
+    pub async fn find_job(&self, id: JobId) -> Result<Option<Job>, ReplayError> {
+        match self.job(id) {
+            Some(job) => Ok(Some(job)),
+            None => Ok(self.shared.recorded_job(id).await?),
+        }
+    }
+
+    /// Tells a batch to stop, on whatever node it runs: the letter that is on its way is finished, and no other is begun. A batch
+    /// of another node hears of it within 5 seconds. `false` if no such batch runs, or it was told already.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError::Store`] if the audit record could not be written; a batch of this service stops all the same, one of
+    /// another does not.
     pub async fn cancel(&self, id: JobId, by: By) -> Result<bool, ReplayError> {
-        let canceled = self.shared.jobs.cancel(id);
+        let canceled = match self.job(id) {
+            Some(_) => self.shared.jobs.cancel(id),
+            None => self.runs_elsewhere(id).await?,
+        };
         if canceled {
             self.shared.audit_cancel(id, &by).await?;
         }
         Ok(canceled)
+    }
+
+    /// Whether the batch runs on another node, and nobody told it to stop.
+    async fn runs_elsewhere(&self, id: JobId) -> Result<bool, ReplayError> {
+        let job = self.shared.recorded_job(id).await?;
+        let runs = job.is_some_and(|job| job.status == JobStatus::Running);
+        Ok(runs && !self.shared.is_cancel_recorded(id).await?)
     }
 }

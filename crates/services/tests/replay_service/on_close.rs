@@ -11,7 +11,7 @@ use fuseboard_services::Runtime;
 use fuseboard_services::circuits::{CircuitBreakerService, ManualControl};
 use fuseboard_services::replay::{Deliver, Delivering};
 use fuseboard_services::replay_service::{
-    JobId, JobStatus, OnCircuitClose, ReplayConfig, get_replay_service,
+    JobStatus, OnCircuitClose, ReplayConfig, get_replay_service,
 };
 use fuseboard_store::{Acquired, By, Letter, LetterId, Letters, Priority};
 
@@ -172,10 +172,10 @@ async fn force_close_with_trigger_replay_really_replays() {
             close.join().expect("it does not panic").unwrap()
         });
         assert!(result.replay_triggered, "{}", result.message);
-        while rig.service.job(JobId(1)).unwrap().status == JobStatus::Running {
+        while rig.service.jobs()[0].clone().status == JobStatus::Running {
             tokio::task::yield_now().await;
         }
-        let job = rig.service.job(JobId(1)).unwrap();
+        let job = rig.service.jobs()[0].clone();
         assert_eq!((job.result.success_count, job.result.failed_count), (2, 1));
         assert_eq!(job.by, By::new("ops", "it is back"));
         assert_eq!(rig.breaker("payments").state(), State::ForcedClosed);

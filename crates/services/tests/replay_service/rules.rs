@@ -180,7 +180,10 @@ fn settings_that_cannot_be_are_refused_with_their_field() {
             "adaptive.failure_threshold",
         ),
         (ReplayConfig { delivery_timeout: SECOND / 2, ..base() }, "delivery_timeout"),
-        (ReplayConfig { domains: Domains::new(0 * SECOND), ..base() }, "domains.sla"),
+        (
+            ReplayConfig { domains: Domains::new(std::time::Duration::ZERO), ..base() },
+            "domains.sla",
+        ),
         (
             ReplayConfig { domains: Domains::default().domain("a", at_most(0)), ..base() },
             "domains.max_retries",

@@ -8,8 +8,8 @@ use fuseboard_services::replay_service::{BatchOptions, OnCircuitClose, ReplaySer
 use crate::rig::{Reply, Rig};
 
 impl Rig {
-    /// Another service over the same letters, as on another node.
-    fn another(&self) -> ReplayService {
+    /// Another service over the same letters, as on another node, with the same other side.
+    fn second(&self) -> ReplayService {
         let builder = ReplayService::builder(self.letters.clone()).circuits(self.circuits.clone());
         let service = builder.build().unwrap();
         service.register_circuit_handler("payments", self.upstream.clone());
@@ -21,7 +21,7 @@ impl Rig {
 async fn two_batches_at_once_never_replay_a_letter_twice() {
     for rig in Rig::all(|_| Reply::Done) {
         rig.capture(100).await;
-        let (one, other) = (rig.service.clone(), rig.another());
+        let (one, other) = (rig.service.clone(), rig.second());
         let all = || BatchOptions { max_items: 1000, ..BatchOptions::default() };
         let one = tokio::spawn(async move { one.replay_batch(all()).await });
         let other = tokio::spawn(async move { other.replay_batch(all()).await });
@@ -37,7 +37,7 @@ async fn two_batches_at_once_never_replay_a_letter_twice() {
 async fn of_single_replays_of_one_letter_at_once_one_delivers_it() {
     for rig in Rig::all(|_| Reply::Done) {
         let id = rig.capture(1).await[0];
-        let (mine, other) = (rig.service.clone(), rig.another());
+        let (mine, other) = (rig.service.clone(), rig.second());
         let ask = |service: &ReplayService| {
             let service = service.clone();
             tokio::spawn(async move { service.replay_single(id).await })
@@ -58,7 +58,7 @@ async fn of_single_replays_of_one_letter_at_once_one_delivers_it() {
 async fn of_replays_of_one_circuit_at_once_one_goes_and_the_others_say_so() {
     for rig in Rig::all(|_| Reply::Done) {
         rig.capture(40).await;
-        let (one, other) = (rig.service.clone(), rig.another());
+        let (one, other) = (rig.service.clone(), rig.second());
         let second = Arc::new(tokio::sync::Notify::new());
         let told = second.clone();
         let _ = rig.decided_by(move |_| {
