@@ -12,7 +12,8 @@ use super::config::ReplayConfig;
 use super::service::ReplayService;
 
 /// The replay service of the [current](Runtime::current) runtime. If none was [set](Runtime::set), one over letters in memory,
-/// with the circuits of that runtime's circuit breaker service and its [domains](crate::domains::Domains): it has nothing to replay until somebody captures there.
+/// with the circuits of that runtime's circuit breaker service and its [domains](crate::domains::Domains): it has nothing to
+/// replay until somebody captures there.
 ///
 /// ```
 /// use fuseboard_services::Runtime;

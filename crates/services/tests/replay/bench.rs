@@ -58,11 +58,15 @@ struct Upstream {
     /// The keys of the letters that came, and when.
     came: Mutex<Vec<(String, Duration)>>,
     contexts: Mutex<Vec<Option<ReplayContext>>>,
+    /// The latest letter that came.
+    latest: Mutex<Option<Letter>>,
     /// How many of the next letters fail.
     failing: AtomicUsize,
     began: tokio::time::Instant,
     in_flight: AtomicUsize,
     most: AtomicUsize,
+    /// How many were in flight when each letter came.
+    crowds: Mutex<Vec<usize>>,
 }
 
 /// Counts a delivery in flight until it ends, however it ends.
@@ -79,9 +83,11 @@ impl Deliver for Upstream {
         Box::pin(async move {
             let at = self.began.elapsed();
             self.came.lock().unwrap().push((letter.key.clone(), at));
+            *self.latest.lock().unwrap() = Some(letter.clone());
             self.contexts.lock().unwrap().push(ReplayContext::current());
             let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(now, Ordering::SeqCst);
+            self.crowds.lock().unwrap().push(now);
             let _in_flight = InFlight(self);
             let behaviour = *self.behaviour.lock().unwrap();
             let one_less = |failing: usize| failing.checked_sub(1);
@@ -203,10 +209,12 @@ impl Bench {
                 behaviour: Mutex::new(setup.behaviour),
                 came: Mutex::default(),
                 contexts: Mutex::default(),
+                latest: Mutex::default(),
                 failing: AtomicUsize::new(0),
                 began,
                 in_flight: AtomicUsize::new(0),
                 most: AtomicUsize::new(0),
+                crowds: Mutex::default(),
             })
         };
         let upstreams: BTreeMap<_, _> =
@@ -347,6 +355,11 @@ impl Bench {
         self.upstreams["payments"].contexts.lock().unwrap().clone()
     }
 
+    /// The latest letter of `payments` that came to its other side.
+    pub(crate) fn latest(&self) -> Option<Letter> {
+        self.upstreams["payments"].latest.lock().unwrap().clone()
+    }
+
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight_of("payments")
     }
@@ -357,6 +370,11 @@ impl Bench {
 
     pub(crate) fn most_in_flight(&self) -> usize {
         self.upstreams["payments"].most.load(Ordering::SeqCst)
+    }
+
+    /// How many letters of `payments` were in flight when each of them came.
+    pub(crate) fn crowds(&self) -> Vec<usize> {
+        self.upstreams["payments"].crowds.lock().unwrap().clone()
     }
 
     /// Counts the deliveries, also when the bench is gone.

@@ -41,6 +41,31 @@ async fn after_a_start_letters_go_one_at_a_time_until_the_canary_is_through() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_many_threads_no_letter_goes_beside_the_canary() {
+    let caution = Caution { canary: 40, ..Caution::default() };
+    let takes = Behaviour::Takes(Duration::from_millis(1));
+    let setup = Setup { behaviour: takes, concurrency: 16, caution, ..Setup::default() };
+    let bench = Bench::of(Setup { rate: 1_000_000.0, ..setup });
+    bench.capture(400).await;
+    for _ in 0..3 {
+        let before = bench.deliveries();
+        // Another generation, while letters are on their way: all of those end before the canary goes.
+        bench.breaker.reset();
+        while bench.deliveries() < before + 60 {
+            tokio::task::yield_now().await;
+        }
+    }
+    while bench.count(Status::Resolved).await < 400 {
+        tokio::task::yield_now().await;
+    }
+    let crowds = bench.crowds();
+    assert!(crowds[..40].iter().all(|crowd| *crowd == 1), "{crowds:?}");
+    let alone = crowds.iter().filter(|crowd| **crowd == 1).count();
+    assert!(alone >= 3 * 40, "three canaries of forty went alone: {crowds:?}");
+    assert!(crowds.iter().all(|crowd| *crowd <= 16), "{crowds:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_a_circuit_closed_the_canary_goes_first_again_although_live_calls_opened_it() {
     let bench = Bench::of(slowly(Caution::default()));

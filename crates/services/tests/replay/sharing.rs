@@ -22,7 +22,7 @@ fn two(limits: Limits) -> Setup {
 #[tokio::test(start_paused = true)]
 async fn a_long_backlog_does_not_keep_a_short_one_waiting_for_a_place() {
     let bench = Bench::of(two(Limits { concurrency: 4, rate: None }));
-    bench.capture_of("payments", 2000).await;
+    bench.capture_of("payments", 300).await;
     wait(10 * SECOND + SECOND / 2).await;
     assert_eq!(bench.in_flight(), 4, "alone it has all places");
     let now = bench.clock.now();
@@ -59,7 +59,7 @@ async fn a_rate_for_all_is_shared_evenly_and_kept() {
     let rate = Some(10.0);
     let bench = Bench::of(two(Limits { rate, ..Limits::default() }));
     bench.behave(Behaviour::Answers(200));
-    bench.capture_of("payments", 1000).await;
+    bench.capture_of("payments", 400).await;
     wait(10 * SECOND).await;
     let alone = bench.deliveries();
     assert!((99..=101).contains(&alone), "{alone} in 10 s at 10/s");
@@ -74,7 +74,7 @@ async fn a_rate_for_all_is_shared_evenly_and_kept() {
 async fn a_circuit_that_hangs_does_not_keep_the_places_from_another() {
     let bench = Bench::of(two(Limits { concurrency: 4, rate: None }));
     bench.behave(Behaviour::Takes(20 * SECOND));
-    bench.capture_of("payments", 2000).await;
+    bench.capture_of("payments", 300).await;
     wait(50 * SECOND).await;
     assert_eq!(bench.in_flight(), 4);
     bench.behave(Behaviour::Takes(Duration::from_millis(10)));

@@ -1,9 +1,11 @@
 //! What continuous replay takes from a letter's domain, and what it tells its handlers.
 
+use std::sync::Arc;
+
 use fuseboard_core::letter::Status;
 use fuseboard_services::domains::{Domain, Domains};
 use fuseboard_services::replay::ReplayContext;
-use fuseboard_store::{LetterId, Priority};
+use fuseboard_store::{Draft, LetterId, Priority, Sqlite, SqliteOptions};
 
 use crate::SECOND;
 use crate::bench::{Behaviour, Bench, Setup, wait};
@@ -21,6 +23,51 @@ async fn a_handler_knows_that_it_replays_and_which_attempt_with_which_key() {
         let circuit = "payments".to_owned();
         let (dlq_id, key) = (LetterId(1), "key-1".to_owned());
         assert_eq!(context, ReplayContext { dlq_id, circuit, key, attempt });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_replay_creates_no_new_letter() {
+    let bench = Bench::start(Behaviour::Answers(503));
+    bench.capture(3).await;
+    bench.settle_down().await;
+    assert!(bench.deliveries() >= 30, "each was tried ten times");
+    let counts = bench.letters.counts().await.unwrap();
+    assert_eq!((counts.captured, counts.of(Status::RequiresReview)), (3, 3));
+}
+
+#[tokio::test]
+async fn payloads_beyond_four_kibibytes_and_secrets_are_replayed_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let letters = Arc::new(Sqlite::open(SqliteOptions::new(folder.path())).unwrap());
+    let bench = Bench::of(Setup { letters, ..Setup::default() });
+    let body: Vec<u8> = (0..1_000_003_u32).map(|n| (n % 251) as u8).collect();
+    let secret = ("authorization".to_owned(), b"Bearer s3cret\xff".to_vec());
+    let (kept, header) = (body.clone(), secret.clone());
+    let change = move |draft: &mut Draft| (draft.body, draft.headers) = (kept, vec![header]);
+    let id = bench.insert("payments", "password=hunter2", change).await;
+    bench.ring("payments");
+    while bench.letters.get(id).await.unwrap().unwrap().life.status != Status::Resolved {
+        tokio::task::yield_now().await;
+    }
+    let came = bench.latest().unwrap();
+    assert!(came.body == body && came.headers == [secret]);
+    assert_eq!(came.key, "password=hunter2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_replay_of_a_circuit_touches_no_letter_of_another() {
+    let circuits = vec!["payments", "mails"];
+    let bench = Bench::of(Setup { circuits, ..Setup::default() });
+    for circuit in ["payments", "mails", "unknown"] {
+        bench.insert(circuit, &format!("of-{circuit}"), |_| {}).await;
+    }
+    bench.breaker.force_open(fuseboard_core::Pin::by("test"));
+    wait(600 * SECOND).await;
+    let came = bench.came("mails");
+    assert_eq!(came.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), ["of-mails"]);
+    for id in [1, 3] {
+        assert_eq!(bench.letter(id).await.life.fence, 0, "nobody claimed it");
     }
 }
 
