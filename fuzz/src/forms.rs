@@ -8,6 +8,7 @@ use fuseboard_core::letter::Status;
 use fuseboard_core::policy::{InvalidPolicy, Permit, Recovery, Retry, Tracker, Tripper, Window};
 use fuseboard_core::text::{ParseError, format_duration, parse_duration};
 use fuseboard_core::{BuildError, CircuitBreaker, State};
+use fuseboard_services::capture::CapturePolicy;
 
 pub(crate) fn duration(text: &str) {
     match parse_duration(text) {
@@ -45,6 +46,10 @@ pub(crate) fn permit(text: &str) {
 
 pub(crate) fn recovery(text: &str) {
     policy(text, Recovery::validate);
+}
+
+pub(crate) fn capture(text: &str) {
+    policy(text, |_: &CapturePolicy| Ok(()));
 }
 
 /// States of circuits and of letters, which are one word each.

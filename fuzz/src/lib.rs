@@ -49,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     target!("retry", forms::retry),
     target!("permit", forms::permit),
     target!("recovery", forms::recovery),
+    target!("capture", forms::capture),
     target!("word", forms::word),
     target!("name", forms::name),
     target!("rules", rules::rules),

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+mod alternatives;
 mod call;
 mod cursor;
 mod duration;
@@ -13,6 +14,7 @@ pub(crate) mod expression;
 mod lexer;
 mod number;
 
+pub use alternatives::parse_alternatives;
 pub(crate) use call::Arguments;
 pub(crate) use cursor::Cursor;
 pub use duration::{format_duration, parse_duration};

@@ -58,11 +58,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use fuseboard_core::Rules;
 use fuseboard_core::policy::Tracker;
+use fuseboard_services::capture::CapturePolicy;
 use fuseboard_services::governance::Slo;
 use fuseboard_services::withhold::HeaderRules;
 use fuseboard_store::Priority;
 use http::{Method, StatusCode};
 
+mod capture;
 mod circuits;
 mod document;
 mod domains;
@@ -271,6 +273,8 @@ pub struct Route {
     pub idempotent: bool,
     /// What to do, in order, with a request that could not be done.
     pub fallback: Vec<Fallback>,
+    /// What becomes a letter. Default: whatever comes to a `queue` in `fallback`.
+    pub capture: CapturePolicy,
     /// The largest body that is queued, in bytes. Default 1 MiB.
     pub queue_body: u64,
 }

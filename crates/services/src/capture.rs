@@ -1,56 +1,81 @@
-//! Capture: which calls that were not done may become letters.
+//! Capture: which calls that were not done become letters, decided here for every door, and the door for code.
+//!
+//! A call that was not done has a [kind](Kind). The owner's [policy](CapturePolicy) names the kinds that become letters:
+//!
+//! | kind | what happened | may be done already | needs a voucher |
+//! |---|---|---|---|
+//! | `rejected` | the circuit did not admit it | no | no |
+//! | `connect` | no connection came about, so nothing was sent | no | no |
+//! | `timeout` | there was no answer in time | yes | yes |
+//! | `reset` | the connection broke after something was sent | yes | yes |
+//! | `failure` | the answer was a failure | yes | yes |
+//! | `fallback` | a fallback was served instead, whatever of the above happened | as that | as that |
+//!
+//! A voucher is the owner's word that the call is [idempotent](Idempotent), or an idempotency key that the caller sent. Without
+//! it, what may have been done is not kept, because doing it again could do it twice. A key that was made here is sent with the
+//! first try and with every replay, and vouches for nothing: nobody said that the other side looks at it.
+//!
+//! [`CaptureRule::kind_of`] is the only place that decides this, for all three doors: the gateway's routes, Tower's layer, and
+//! code that makes a [`Capture`] out of a function:
+//!
+//! ```
+//! use fuseboard_core::{CircuitBreaker, Pin};
+//! use fuseboard_services::capture::{Call, Captured, Captures};
+//! use fuseboard_services::replay_service::ReplayService;
+//! use fuseboard_store::Memory;
+//! use std::io;
+//! use std::sync::Arc;
+//!
+//! async fn charge(order: String, call: Call) -> io::Result<u32> {
+//!     println!("charging {order} under the key {}", call.key()); // a call to a payment service
+//!     Ok(999)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let letters = Arc::new(Memory::default());
+//! let captures = Captures::builder().letters(letters.clone()).build()?;
+//! let payments = CircuitBreaker::builder("payments").build()?;
+//! let charge = captures.protect("charge", &payments, charge).build()?;
+//!
+//! payments.force_open(Pin::by("ops"));
+//! let Captured::Queued(queued) = charge.call("order-42".to_owned()).await else { panic!("not queued") };
+//!
+//! // Later, the same function does the letter again, under the same key.
+//! let replays = ReplayService::new(letters, None);
+//! replays.register_circuit_handler("payments", Arc::new(captures));
+//! assert!(replays.replay_single(queued.id).await?.success);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is captured inside of a replay makes no second letter: the letter that is being replayed is tried again by itself.
 
-use std::fmt;
+mod builder;
+mod call;
+mod captured;
+mod captures;
+mod classify;
+mod keep;
+mod kind;
+mod policy;
+mod refusal;
+mod replayed;
+mod rule;
+mod scope;
+mod storable;
 
-/// Why a call was not done, as its letter names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Undone {
-    /// The circuit rejected it.
-    Rejected,
-    /// No connection: nothing was sent.
-    Connect,
-    /// No answer in time.
-    Timeout,
-    /// The connection broke after something was sent.
-    Reset,
-    /// The answer was a failure.
-    Failure,
-}
-
-impl Undone {
-    /// The word for it in letters, headers and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Undone::Rejected => "rejected",
-            Undone::Connect => "connect",
-            Undone::Timeout => "timeout",
-            Undone::Reset => "reset",
-            Undone::Failure => "failure",
-        }
-    }
-
-    /// Whether the other side may have done it all the same.
-    pub const fn may_be_done(self) -> bool {
-        matches!(self, Undone::Timeout | Undone::Reset | Undone::Failure)
-    }
-}
-
-impl fmt::Display for Undone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Whether a call may be done again after `undone`: what may have been done already only if it is `repeatable`, that is,
-/// if its owner says that it is idempotent or its caller sent an idempotency key.
-///
-/// ```
-/// use fuseboard_services::capture::{Undone, may_capture};
-///
-/// assert!(may_capture(Undone::Rejected, false));
-/// assert!(!may_capture(Undone::Timeout, false));
-/// assert!(may_capture(Undone::Timeout, true));
-/// ```
-pub const fn may_capture(undone: Undone, repeatable: bool) -> bool {
-    repeatable || !undone.may_be_done()
-}
+pub use builder::CaptureBuilder;
+pub use call::{Call, Capture, Request};
+pub use captured::{Captured, NotDone};
+pub use captures::{Captures, CapturesBuilder};
+pub use classify::{by_source, undone_by};
+pub use keep::{DEFAULT_LIMIT, DEFAULT_PATIENCE, Queued, Work, first_wait, keep};
+pub use kind::{Kind, Undone};
+pub use policy::CapturePolicy;
+pub use refusal::NotQueued;
+pub use rule::{Attempt, CaptureRule, Idempotent, changes_something};
+pub use scope::scope_of;
+#[cfg(feature = "json")]
+pub use storable::Json;
+pub use storable::Storable;

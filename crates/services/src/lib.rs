@@ -8,6 +8,7 @@
 //! - [`replay`]: doing letters again, as long as their circuit admits calls.
 //! - [`replay_service`]: replay that somebody asks for: one letter, a batch, those of a circuit.
 //! - [`retention`]: forgetting finished letters.
+//! - [`store`]: what remembers the letters.
 //! - [`upkeep`]: all that has to happen to a store from time to time, in one task.
 //! - [`withhold`]: headers that no letter may keep, and what becomes of a letter without them.
 //! - [`wake`]: how a capture or a transition wakes the replay of its circuit.
@@ -23,5 +24,7 @@ pub mod retention;
 pub mod upkeep;
 pub mod wake;
 pub mod withhold;
+
+pub use fuseboard_store as store;
 
 pub use circuits::{CircuitBreakerService, Runtime, get_circuit_breaker_service};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fuseboard_core::text::format_duration;
+use fuseboard_services::domains::Domain;
 use fuseboard_services::replay_service::{AdaptiveRules, ReplayConfig};
 
 use super::document::{Item, Section};
@@ -54,9 +55,10 @@ impl BatchSettings {
     ) -> Self {
         let mut settings = BatchSettings::default();
         let service = &mut settings.service;
-        let retries =
-            domains.iter().filter_map(|(name, one)| Some((name.clone(), one.max_retries?)));
-        service.domain_max_retries = retries.collect();
+        for (name, one) in domains {
+            let domain = Domain { max_retries: one.max_retries, ..Domain::default() };
+            service.domains = std::mem::take(&mut service.domains).domain(name, domain);
+        }
         let failures = upstreams.values().filter(|upstream| !upstream.on_close.is_empty());
         let failures = failures.map(|upstream| (upstream.name.clone(), upstream.on_close.clone()));
         service.service_failure_type_map = failures.collect();

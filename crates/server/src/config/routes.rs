@@ -4,14 +4,25 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use fuseboard_core::policy::Tracker;
+use fuseboard_services::capture::CapturePolicy;
 use http::{HeaderValue, Method, StatusCode};
 
+use super::capture;
 use super::document::{Item, Section};
 use super::values::{host, nearest};
 use super::{ConfigError, Fallback, Route, StaticAnswer, Upstream};
 
-const KEYS: &[&str] =
-    &["path", "host", "methods", "upstream", "failure", "idempotent", "fallback", "queue_body"];
+const KEYS: &[&str] = &[
+    "path",
+    "host",
+    "methods",
+    "upstream",
+    "failure",
+    "idempotent",
+    "fallback",
+    "capture",
+    "queue_body",
+];
 const METHODS: [Method; 8] = [
     Method::GET,
     Method::HEAD,
@@ -37,6 +48,7 @@ impl Route {
             failure: default_failure(),
             idempotent: false,
             fallback: Vec::new(),
+            capture: CapturePolicy::NOTHING,
             queue_body: 1 << 20,
         }
     }
@@ -95,6 +107,7 @@ fn route(
     if let Some(item) = section.get("fallback") {
         route.fallback = fallbacks(&item)?;
     }
+    route.capture = capture::read(section, &route)?;
     if let Some(item) = section.get("queue_body") {
         route.queue_body = item.size(0..=1 << 30)?;
     }

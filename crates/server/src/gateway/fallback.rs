@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use fuseboard_core::letter::{Life, Status};
-use fuseboard_core::policy::{Deadline, Retry};
-use fuseboard_core::time::Moment;
-use fuseboard_services::capture::{Undone, may_capture};
-use fuseboard_store::{Draft, Inserted, StoreError, Token};
+use fuseboard_core::letter::Status;
+use fuseboard_services::capture::{
+    Attempt, DEFAULT_PATIENCE, Kind, NotQueued, Queued, Undone, Work, changes_something,
+    first_wait, keep,
+};
+use fuseboard_store::StoreError;
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Response, StatusCode};
 
@@ -31,29 +32,22 @@ pub(super) struct Instead {
 }
 
 /// Why a request did not become a letter.
-enum NotQueued {
-    /// The next fallback may still apply; what this one came to.
-    Next(String),
+enum Unkept {
+    /// The next fallback may still apply.
+    Next(NotQueued),
     /// The request itself is wrong.
     Refused(Reply),
+}
+
+impl From<NotQueued> for Unkept {
+    fn from(why: NotQueued) -> Self {
+        Unkept::Next(why)
+    }
 }
 
 impl Instead {
     pub(super) fn new(undone: Undone, message: String) -> Self {
         Instead { undone, message, retry_after: None, answer: None }
-    }
-
-    /// How long a letter waits for its first replay: what has just failed is not tried again at once.
-    fn first_wait(&self, retry: &Retry) -> Duration {
-        if self.undone == Undone::Rejected {
-            return Duration::ZERO;
-        }
-        let wait = |retry: &Retry| match retry.deadline(Moment::ZERO, 0, 0.5, self.retry_after) {
-            Deadline::At(due) | Deadline::Ask { not_before: due } => Some(due.since(Moment::ZERO)),
-            Deadline::Never => None,
-        };
-        // Also where there are to be no retries, there is one replay.
-        wait(retry).or_else(|| wait(&Retry::Always)).unwrap_or_default()
     }
 
     /// The plain error, for when no fallback applies.
@@ -74,16 +68,24 @@ impl Gateway {
     ) -> Response<ReplyBody> {
         let circuit = inbound.route.upstream.breaker.name();
         let mut reason = instead.undone.to_string();
+        let mut decided = false;
         for fallback in &inbound.route.fallback {
             match fallback {
-                Fallback::Queue => match self.queue(&inbound, &instead).await {
-                    Ok(accepted) => return accepted,
-                    Err(NotQueued::Refused(reply)) => {
+                Fallback::Queue => match self.queue(&inbound, &instead, false).await {
+                    Ok(queued) => return accepted(circuit, &instead, queued),
+                    Err(Unkept::Refused(reply)) => {
                         return reply.circuit(circuit).into_response();
                     }
-                    Err(NotQueued::Next(what)) => reason = format!("{reason}; {what}"),
+                    Err(Unkept::Next(why)) => {
+                        // Another try under another name would come to the same.
+                        decided = !matches!(why, NotQueued::NotNamed(_));
+                        reason = format!("{reason}; {}", told(&why));
+                    }
                 },
                 Fallback::Answer(answer) => {
+                    if !decided && let Some(why) = self.keep_as_well(&inbound, &instead).await {
+                        reason = format!("{reason}; {why}");
+                    }
                     let reply = Reply::new(answer.status, &reason, "").circuit(circuit);
                     let reply = reply.retry_after(instead.retry_after);
                     return reply.with_body(answer.body.clone(), &answer.content_type);
@@ -98,113 +100,110 @@ impl Gateway {
         reply.retry_after(instead.retry_after).into_response()
     }
 
-    /// Makes the request a letter. The answer is an acknowledgement: the letter is on disk.
+    /// Makes a letter of a request that is answered all the same; or why not, where the route wants one.
+    async fn keep_as_well(&self, inbound: &Inbound<'_>, instead: &Instead) -> Option<String> {
+        if !inbound.route.capture.policy.names(Kind::Fallback) {
+            return None;
+        }
+        match self.queue(inbound, instead, true).await {
+            Ok(_) => None,
+            Err(Unkept::Next(why)) => Some(told(&why)),
+            Err(Unkept::Refused(reply)) => Some(format!("not queued: {}", reply.reason())),
+        }
+    }
+
+    /// Makes the request a letter. When it returns, the letter is on disk.
     async fn queue(
         &self,
         inbound: &Inbound<'_>,
         instead: &Instead,
-    ) -> Result<Response<ReplyBody>, NotQueued> {
+        served: bool,
+    ) -> Result<Queued, Unkept> {
         let (route, upstream) = (inbound.route, &inbound.route.upstream);
         let circuit = upstream.breaker.name();
-        if !route.queues(&inbound.head.method) {
-            return Err(not_queued(format!("{} is not kept", inbound.head.method)));
+        if !changes_something(inbound.head.method.as_str()) {
+            return Err(NotQueued::Method(inbound.head.method.to_string()).into());
         }
-        if !may_capture(instead.undone, route.idempotent || inbound.keyed_by_caller) {
-            return Err(not_queued("it may have been done, and is not idempotent"));
-        }
+        let Inbound { keyed_by_caller, .. } = *inbound;
+        let attempt = Attempt { undone: instead.undone, served, keyed_by_caller };
+        let kind = route.capture.kind_of(attempt)?;
         let body = self.whole_body(inbound).await?;
-        let mut draft = self.draft(inbound, instead, &body);
+        let retry = &self.config.letters.rules.retry;
+        let (now, wait) =
+            (self.clock.wall(), first_wait(instead.undone, retry, instead.retry_after));
+        let mut draft = work(inbound, &body).draft(kind, now, wait);
+        draft.sla_deadline = Some(now + upstream.domain.sla);
         let withheld = self.config.letters.withhold.withhold(&mut draft.headers);
-        match self.letters.insert(draft).await {
-            Ok(inserted) => {
-                let status = self.set_aside_without(&withheld, inserted).await;
+        match keep(&*self.letters, kind, draft, DEFAULT_PATIENCE).await {
+            Ok(queued) => {
+                let status = self.set_aside_without(&withheld, &queued).await;
                 // One that is here already needs no room, and shows nothing.
-                if matches!(inserted, Inserted::New(..)) {
+                if queued.is_new {
                     upstream.keeping.worked(circuit);
                     self.metrics.capture_worked();
                 }
                 self.bells.ring(circuit);
-                Ok(accepted(circuit, instead, inserted, status))
+                Ok(Queued { status, ..queued })
             }
-            Err(StoreError::KeyReused { key, .. }) => {
+            Err(NotQueued::Store(StoreError::KeyReused { key, .. })) => {
                 let detail = format!("idempotency-key: `{key}` was sent before with another body");
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
-                Err(NotQueued::Refused(Reply::new(status, "key-reused", detail)))
+                Err(Unkept::Refused(Reply::new(status, "key-reused", detail)))
             }
-            Err(error) => {
-                let refusal = Refusal::of(&error);
-                upstream.keeping.refused(circuit, refusal, &error);
-                self.metrics.count_refused_capture(circuit, refusal.as_str());
-                Err(not_kept(&error))
+            Err(why) => {
+                if let Some(refusal) = Refusal::of(&why) {
+                    upstream.keeping.refused(circuit, refusal, &why);
+                    self.metrics.count_refused_capture(circuit, refusal.as_str());
+                }
+                Err(why.into())
             }
         }
     }
 
-    async fn whole_body(&self, inbound: &Inbound<'_>) -> Result<Bytes, NotQueued> {
+    async fn whole_body(&self, inbound: &Inbound<'_>) -> Result<Bytes, Unkept> {
         inbound.body.complete().await.map_err(|error| match error {
-            BodyError::NotKept => {
-                not_queued(format!("the body is larger than {} bytes", inbound.route.queue_body))
-            }
-            error => NotQueued::Refused(refuse_body(error, self.config.server.max_body)),
+            BodyError::NotKept => NotQueued::TooLarge { limit: inbound.route.queue_body }.into(),
+            error => Unkept::Refused(refuse_body(error, self.config.server.max_body)),
         })
     }
+}
 
-    fn draft(&self, inbound: &Inbound<'_>, instead: &Instead, body: &Bytes) -> Draft {
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let (head, circuit) = (&inbound.head, inbound.route.upstream.breaker.name());
-        let now = self.clock.wall();
-        let not_before = now + instead.first_wait(&self.config.letters.rules.retry);
-        let domain = &inbound.route.upstream.domain;
-        Draft {
-            token: Token::random(),
-            circuit: circuit.to_owned(),
-            domain: domain.name.clone(),
-            failure: instead.undone.as_str().to_owned(),
-            method: head.method.to_string(),
-            uri: origin_form(&head.uri).to_string(),
-            headers: headers::to_stored(&head.headers),
-            content_type: head.headers.get(CONTENT_TYPE).map(text),
-            body: body.to_vec(),
-            key: head.headers.get(IDEMPOTENCY_KEY).map(text).unwrap_or_default(),
-            scope: scope::of(&head.headers),
-            order_key: None,
-            priority: domain.priority,
-            sla_deadline: Some(now + domain.sla),
-            sealed_by: None,
-            fingerprint: None,
-            life: Life::captured(not_before),
-            captured_at: now,
-        }
+/// What a letter says of the request.
+fn work(inbound: &Inbound<'_>, body: &Bytes) -> Work {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let (head, upstream) = (&inbound.head, &inbound.route.upstream);
+    let (circuit, domain) = (upstream.breaker.name(), &upstream.domain);
+    Work {
+        circuit: circuit.to_owned(),
+        domain: domain.name.clone(),
+        priority: domain.priority,
+        method: head.method.to_string(),
+        uri: origin_form(&head.uri).to_string(),
+        headers: headers::to_stored(&head.headers),
+        content_type: head.headers.get(CONTENT_TYPE).map(text),
+        body: body.to_vec(),
+        key: head.headers.get(IDEMPOTENCY_KEY).map(text).unwrap_or_default(),
+        scope: scope::of(&head.headers),
     }
 }
 
-fn not_queued(why: impl std::fmt::Display) -> NotQueued {
-    NotQueued::Next(format!("not queued: {why}"))
-}
-
-/// What a failed store means for a request.
-fn not_kept(error: &StoreError) -> NotQueued {
-    match error {
-        // It may be in the journal, and there after the next start.
-        StoreError::Unavailable { .. } => {
-            NotQueued::Next(format!("it is not known whether it was queued: {error}"))
-        }
-        error => not_queued(error),
+/// Why there is no letter, as far as that is known: after a failed commit it may be there with the next start.
+fn told(why: &NotQueued) -> String {
+    match why.outcome_is_unknown()
+        || matches!(why, NotQueued::Store(StoreError::Unavailable { .. }))
+    {
+        true => format!("it is not known whether it was queued: {why}"),
+        false => format!("not queued: {why}"),
     }
 }
 
 /// The acknowledgement. A letter that was here before may be in any state.
-fn accepted(
-    circuit: &str,
-    instead: &Instead,
-    inserted: Inserted,
-    status: Status,
-) -> Response<ReplyBody> {
-    let page = format!("{}{}", super::pages::PREFIX, inserted.token());
-    let undone = instead.undone;
-    let reason = match inserted {
-        Inserted::New(..) => undone.to_string(),
-        Inserted::Same(..) => format!("{undone}; queued before, and {status} now"),
+fn accepted(circuit: &str, instead: &Instead, queued: Queued) -> Response<ReplyBody> {
+    let page = format!("{}{}", super::pages::PREFIX, queued.token);
+    let (undone, status) = (instead.undone, queued.status);
+    let reason = match queued.is_new {
+        true => undone.to_string(),
+        false => format!("{undone}; queued before, and {status} now"),
     };
     let body = serde_json::json!({ "status": status.as_str(), "letter": page });
     let waits = matches!(status, Status::Pending | Status::Replaying);

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use fuseboard_services::capture::NotQueued;
 use fuseboard_store::StoreError;
 use tracing::{info, warn};
 
@@ -23,10 +24,13 @@ impl Refusal {
         }
     }
 
-    pub(super) fn of(error: &StoreError) -> Self {
-        match error {
-            StoreError::Full { .. } => Refusal::Full,
-            _ => Refusal::Store,
+    /// `None` where it was not the store's doing.
+    pub(super) fn of(why: &NotQueued) -> Option<Self> {
+        match why {
+            NotQueued::Store(StoreError::KeyReused { .. }) => None,
+            NotQueued::Store(StoreError::Full { .. }) => Some(Refusal::Full),
+            NotQueued::Store(_) | NotQueued::NoAnswer(_) => Some(Refusal::Store),
+            _ => None,
         }
     }
 }
@@ -39,7 +43,7 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    pub(super) fn refused(&self, circuit: &str, refusal: Refusal, error: &StoreError) {
+    pub(super) fn refused(&self, circuit: &str, refusal: Refusal, error: &NotQueued) {
         if self.becomes(Some(refusal)) != Some(refusal) {
             warn!(circuit, %error, "requests cannot be kept");
         }

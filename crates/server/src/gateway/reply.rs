@@ -37,6 +37,11 @@ impl Reply {
         self
     }
 
+    /// Why, in a word or two.
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+
     /// The problem details as the answer's body.
     pub(crate) fn into_response(self) -> Response<ReplyBody> {
         let problem = serde_json::json!({

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fuseboard_core::policy::Tracker;
+use fuseboard_services::capture::{CaptureRule, Idempotent, changes_something};
 use fuseboard_store::Letter;
 use http::Method;
 
@@ -17,7 +18,7 @@ pub(crate) struct Route {
     methods: Vec<Method>,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) failure: Tracker,
-    pub(crate) idempotent: bool,
+    pub(crate) capture: CaptureRule,
     pub(crate) fallback: Vec<Fallback>,
     pub(crate) queue_body: u64,
 }
@@ -39,7 +40,13 @@ impl Routes {
                 methods: route.methods.clone(),
                 upstream: find(&route.upstream)?,
                 failure: route.failure.clone(),
-                idempotent: route.idempotent,
+                capture: CaptureRule {
+                    policy: route.capture,
+                    idempotent: match route.idempotent {
+                        true => Idempotent::Always,
+                        false => Idempotent::ByKey,
+                    },
+                },
                 fallback: route.fallback.clone(),
                 queue_body: route.queue_body,
             })
@@ -71,8 +78,7 @@ impl Route {
 
     /// Whether a request of this method may become a letter here.
     pub(crate) fn queues(&self, method: &Method) -> bool {
-        let changes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method);
-        changes && self.fallback.iter().any(|fallback| matches!(fallback, Fallback::Queue))
+        changes_something(method.as_str()) && !self.capture.policy.is_nothing()
     }
 }
 

@@ -175,6 +175,7 @@ fn again(lane: &Lane) -> Lane {
         concurrency: lane.concurrency,
         rate: lane.rate,
         lease: lane.lease,
+        caution: lane.caution,
     }
 }
 

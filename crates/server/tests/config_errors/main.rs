@@ -10,6 +10,7 @@ use fuseboard_server::config::{
 };
 use http::{Method, StatusCode};
 
+mod capture;
 mod circuits;
 mod letters;
 mod operations;
@@ -132,7 +133,7 @@ fn the_least_that_can_be_said_gets_every_default() {
     assert_eq!((route.host.as_deref(), route.methods.len()), (None, 0));
     assert_eq!(route.failure.to_string(), "5xx | 429 | connect | timeout | reset");
     assert_eq!((route.idempotent, route.queue_body), (false, 1 << 20));
-    assert_eq!(route.fallback, []);
+    assert_eq!((route.fallback.len(), route.capture.to_string().as_str()), (0, "nothing"));
 }
 
 #[test]
@@ -259,7 +260,7 @@ fn an_unknown_key_is_refused_with_those_that_are_known() {
         (
             followed_by("\"a.b\" = 1\n"),
             "f.toml:8:1: routes[0].\"a.b\": there is no such key: expected path, host, methods, \
-             upstream, failure, idempotent, fallback, queue_body"
+             upstream, failure, idempotent, fallback, capture, queue_body"
                 .to_owned(),
         ),
         (

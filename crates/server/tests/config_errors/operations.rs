@@ -6,6 +6,7 @@ use std::time::Duration;
 use fuseboard_server::config::{
     BatchSettings, CircuitSettings, Config, DomainSettings, GovernanceSettings, Overrides,
 };
+use fuseboard_services::domains::{Domain, Domains};
 use fuseboard_services::governance::Slo;
 use fuseboard_services::replay_service::{AdaptiveRules, ReplayConfig};
 use fuseboard_store::Priority;
@@ -68,13 +69,14 @@ fn every_key_of_the_services_is_read() {
     assert_eq!((letters.sla, letters.raise_late), (6 * HOUR, Some(Priority::Critical)));
 
     let adaptive = AdaptiveRules { initial: 20, min: 5, max: 40, failure_threshold: 0.5 };
-    let retries = BTreeMap::from([("orders".to_owned(), 4)]);
+    let orders = Domain { max_retries: Some(4), ..Domain::default() };
+    let domains = Domains::default().domain("orders", orders);
     let failures = vec!["rejected".to_owned(), "timeout".to_owned()];
     let service = ReplayConfig {
         adaptive_enabled: true,
         adaptive,
         priority_enabled: true,
-        domain_max_retries: retries,
+        domains,
         service_failure_type_map: BTreeMap::from([("payments".to_owned(), failures)]),
         delivery_timeout: Duration::from_secs(120),
         jobs_kept: 3,

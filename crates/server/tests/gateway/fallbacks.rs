@@ -5,7 +5,7 @@ use crate::upstream::{Dead, Upstream};
 
 /// Why a request is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Undone {
+pub(crate) enum Undone {
     Rejected,
     Connect,
     Timeout,
@@ -16,9 +16,9 @@ enum Undone {
 use Undone::{Connect, Failure, Rejected, Reset, Timeout};
 
 impl Undone {
-    const ALL: [Undone; 5] = [Rejected, Connect, Timeout, Reset, Failure];
+    pub(crate) const ALL: [Undone; 5] = [Rejected, Connect, Timeout, Reset, Failure];
 
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Rejected => "rejected",
             Connect => "connect",
@@ -29,7 +29,7 @@ impl Undone {
     }
 
     /// What a caller gets where no fallback applies.
-    fn plain(self) -> u16 {
+    pub(crate) fn plain(self) -> u16 {
         match self {
             Rejected => 503,
             Connect | Reset => 502,
@@ -40,13 +40,13 @@ impl Undone {
 }
 
 /// A server whose upstream does not do anything, in that way.
-struct Broken {
-    rig: Rig,
-    _upstream: Upstream,
+pub(crate) struct Broken {
+    pub(crate) rig: Rig,
+    pub(crate) upstream: Upstream,
     _dead: Dead,
 }
 
-async fn broken(undone: Undone, route: &str) -> Broken {
+pub(crate) async fn broken(undone: Undone, route: &str) -> Broken {
     let upstream = match undone {
         Rejected | Connect => Upstream::good().await,
         Timeout => Upstream::silent().await,
@@ -64,7 +64,7 @@ async fn broken(undone: Undone, route: &str) -> Broken {
     if undone == Rejected {
         rig.force_open();
     }
-    Broken { rig, _upstream: upstream, _dead: dead }
+    Broken { rig, upstream, _dead: dead }
 }
 
 #[tokio::test]

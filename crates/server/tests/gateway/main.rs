@@ -5,6 +5,7 @@
 mod bad_requests;
 mod bodies;
 mod callers;
+mod capture;
 mod connections;
 mod endpoints;
 mod failures;

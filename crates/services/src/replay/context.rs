@@ -34,6 +34,12 @@ impl ReplayContext {
         REPLAYING.try_with(Clone::clone).ok()
     }
 
+    /// Runs `future` as part of the replay of `letter`: for who [delivers](crate::replay::Deliver) letters by calling code
+    /// that must know it. The services here do so by themselves.
+    pub async fn during<F: Future>(letter: &Letter, future: F) -> F::Output {
+        ReplayContext::of(letter).within(future).await
+    }
+
     pub(crate) fn of(letter: &Letter) -> Self {
         ReplayContext {
             dlq_id: letter.id,

@@ -8,7 +8,10 @@ use fuseboard_core::policy::Retry;
 use fuseboard_core::random::SeededRandom;
 use fuseboard_core::time::{Clock, WallTime};
 use fuseboard_core::{Board, Failure, Outcome};
-use fuseboard_services::replay::{Deliver, Delivery, Lane, Observer, Replay, Surroundings};
+use fuseboard_services::governance::Open;
+use fuseboard_services::replay::{
+    Caution, Deliver, Delivery, Lane, Limits, Observer, Replay, Surroundings,
+};
 use fuseboard_services::wake::Bells;
 use fuseboard_store::{Draft, Letters, Priority, Token};
 
@@ -77,13 +80,17 @@ pub(crate) fn replay(
     let retry = "cooldown(20ms)".parse().expect("a retry");
     let rules = fuseboard_core::Rules::builder().retry(retry).build().expect("rules that work");
     let breaker = board.get_or_create(CIRCUIT, rules).expect("a new circuit");
-    let lane = Lane { breaker, deliver, concurrency: 4, rate: 100_000.0, lease };
+    let caution = Caution::default();
+    let lane = Lane { breaker, deliver, concurrency: 4, rate: 100_000.0, lease, caution };
     let surroundings = Surroundings {
         letters,
         bells: bells.clone(),
         clock,
         random: Arc::new(SeededRandom::new(1)),
         observer: Arc::new(Nobody),
+        gate: Arc::new(Open),
+        domains: Arc::default(),
+        limits: Limits::default(),
     };
     (Replay::start(vec![lane], &surroundings), bells)
 }

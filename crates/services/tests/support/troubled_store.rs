@@ -1,6 +1,6 @@
 //! A store in memory that is in trouble as it is told to be: calls fail, or are never answered, and are counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,6 +23,8 @@ pub(crate) struct TroubledStore {
     away: AtomicBool,
     /// Whether settings are never answered.
     silent: AtomicBool,
+    /// Calls that are never answered.
+    hanging: Mutex<BTreeSet<&'static str>>,
     /// How many more of these calls fail.
     failing: Mutex<BTreeMap<&'static str, usize>>,
     asked: Mutex<BTreeMap<&'static str, usize>>,
@@ -36,6 +38,12 @@ impl TroubledStore {
     /// So many of these calls will fail.
     pub(crate) fn failing(self, call: &'static str, times: usize) -> Self {
         self.failing.lock().unwrap().insert(call, times);
+        self
+    }
+
+    /// None of these calls will be answered.
+    pub(crate) fn hanging(self, call: &'static str) -> Self {
+        self.hanging.lock().unwrap().insert(call);
         self
     }
 
@@ -69,7 +77,10 @@ impl TroubledStore {
         ask: impl FnOnce(&'a Memory) -> Answering<'a, T>,
     ) -> Answering<'a, T> {
         if !self.fails(call) {
-            return ask(&self.inner);
+            return match self.hanging.lock().unwrap().contains(call) {
+                true => Box::pin(pending()),
+                false => ask(&self.inner),
+            };
         }
         let source = Arc::new(std::io::Error::other("it is away"));
         Box::pin(async { Err(StoreError::Unavailable { doing: "testing", source }) })
