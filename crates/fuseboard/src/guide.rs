@@ -12,6 +12,7 @@
 //! | is a 404 a failure? | [`failures`] |
 //! | when does it try again, and with how many calls? | [`recovery`] |
 //! | what do I answer when a call is rejected? may I send it again? | [`rejections`] |
+//! | who does what could not be done? | [`letters`] |
 //! | how do I introduce it, watch it, change it, switch it off? | [`operating`] |
 //! | how do I test code with a breaker in it? | [`testing`] |
 //! | I know another breaker: what is this called here? | [`from_elsewhere`] |
@@ -59,6 +60,10 @@ pub mod recovery {
 
 pub mod rejections {
     #![doc = include_str!("guide/rejections.md")]
+}
+
+pub mod letters {
+    #![doc = include_str!("guide/letters.md")]
 }
 
 pub mod operating {

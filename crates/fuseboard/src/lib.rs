@@ -47,6 +47,7 @@
 //! | a function or method | `#[circuit_breaker("payments")]` |
 //! | blocking, and fits into no closure | a [`Guard`], from [`CircuitBreaker::enter`], which [checks](Guard::check) each result |
 //! | a call that begins here and ends elsewhere | a [`Ticket`], from [`CircuitBreaker::try_acquire`] |
+//! | work that must not be lost | `fuseboard::capture`, which keeps what was not done |
 //! | a Tower service, a response body, a stream | `fuseboard::tower` |
 //! | calls to many hosts, shards or tenants | [`Keyed`] |
 //!
@@ -73,6 +74,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `macros`, on by default | `#[circuit_breaker]` |
+//! | `dlq` | `fuseboard::{capture, circuits, governance, replay, replay_service, retention, store, wake}`: what was not done becomes a letter, and is done later; with `tower`, also requests |
 //! | `tower` | `fuseboard::tower`: layer, classifiers, watched bodies and streams |
 //! | `tracing`, `metrics`, `opentelemetry`, `webhook`, `broadcast` | [listeners] of that kind |
 
@@ -92,6 +94,10 @@ pub use listeners::Elsewhere;
 #[doc = include_str!("../../../README.md")]
 mod readme {}
 
+#[cfg(feature = "dlq")]
+pub use fuseboard_services::{
+    capture, circuits, governance, replay, replay_service, retention, store, wake,
+};
 #[cfg(feature = "tower")]
 pub use fuseboard_tower as tower;
 

@@ -19,8 +19,9 @@
 //! code that makes a [`Capture`] out of a function:
 //!
 //! ```
-//! use fuseboard_core::{CircuitBreaker, Pin};
+//! use fuseboard_core::{Board, Pin, Rules};
 //! use fuseboard_services::capture::{Call, Captured, Captures};
+//! use fuseboard_services::circuits::BoardRepository;
 //! use fuseboard_services::replay_service::ReplayService;
 //! use fuseboard_store::Memory;
 //! use std::io;
@@ -33,17 +34,19 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let letters = Arc::new(Memory::default());
+//! let (letters, board) = (Arc::new(Memory::default()), Board::new());
 //! let captures = Captures::builder().letters(letters.clone()).build()?;
-//! let payments = CircuitBreaker::builder("payments").build()?;
+//! let payments = board.get_or_create("payments", Rules::default())?;
 //! let charge = captures.protect("charge", &payments, charge).build()?;
 //!
 //! payments.force_open(Pin::by("ops"));
 //! let Captured::Queued(queued) = charge.call("order-42".to_owned()).await else { panic!("not queued") };
 //!
 //! // Later, the same function does the letter again, under the same key.
-//! let replays = ReplayService::new(letters, None);
+//! let circuits = Arc::new(BoardRepository::new(board));
+//! let replays = ReplayService::builder(letters).circuits(circuits).build()?;
 //! replays.register_circuit_handler("payments", Arc::new(captures));
+//! payments.reset();
 //! assert!(replays.replay_single(queued.id).await?.success);
 //! # Ok(())
 //! # }

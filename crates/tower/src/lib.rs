@@ -130,15 +130,18 @@
 //!
 //! # Features
 //!
-//! Both are on by default.
+//! `http` and `stream` are on by default.
 //!
 //! - `http`: [`HttpStatus`], [`GrpcStatus`], [`WatchedBody`], [`service_unavailable`], [`grpc_unavailable`].
 //! - `stream`: [`WatchedStream`].
+//! - `dlq`: a layer that makes letters of requests that were not done, and what does them again: the module `capture`.
 
 mod admitted;
 mod blocking;
 #[cfg(feature = "http")]
 mod body;
+#[cfg(feature = "dlq")]
+pub mod capture;
 mod classify;
 mod end;
 mod future;
@@ -152,6 +155,8 @@ mod stream;
 pub use blocking::{WatchedIter, WatchedRead};
 #[cfg(feature = "http")]
 pub use body::WatchedBody;
+#[cfg(feature = "dlq")]
+pub use capture::{CaptureLayer, accepted};
 pub use classify::{Classify, Trackers};
 #[cfg(feature = "http")]
 pub use classify::{GrpcStatus, HttpStatus};

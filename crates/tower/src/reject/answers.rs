@@ -22,6 +22,9 @@ use http::{HeaderValue, Response, StatusCode};
 pub fn service_unavailable<B: Default>(rejected: Rejected) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    // A capture further out must not take it for the answer of a service that may have done something.
+    #[cfg(feature = "dlq")]
+    response.extensions_mut().insert(fuseboard_services::capture::Undone::Rejected);
     if let Some(wait) = rejected.retry_after {
         let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
