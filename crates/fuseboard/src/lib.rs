@@ -74,7 +74,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `macros`, on by default | `#[circuit_breaker]` |
-//! | `dlq` | `fuseboard::{capture, circuits, governance, replay, replay_service, retention, store, wake}`: what was not done becomes a letter, and is done later; with `tower`, also requests |
+//! | `dlq` | `fuseboard::capture` and `replay_service`, `replay`, `circuits`, `governance`, `store`: what was not done is done later |
 //! | `tower` | `fuseboard::tower`: layer, classifiers, watched bodies and streams |
 //! | `tracing`, `metrics`, `opentelemetry`, `webhook`, `broadcast` | [listeners] of that kind |
 

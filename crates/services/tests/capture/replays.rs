@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fuseboard_core::Outcome;
-use fuseboard_core::letter::{Answer, Status};
+use fuseboard_core::letter::{Answer, Rules, Status};
+use fuseboard_core::policy::Retry;
 use fuseboard_core::random::SeededRandom;
 use fuseboard_services::capture::{
     Call, Captured, Captures, Idempotent, Json, NotQueued, Request, Undone,
@@ -240,10 +242,33 @@ async fn the_continuous_replay_is_woken_and_does_nested_calls_without_second_let
     let keys: Vec<_> = seen.iter().map(|seen| (seen.key.as_str(), seen.replay)).collect();
     assert_eq!(keys, [("order-42/reserve", Some(1)), ("order-42/reserve", Some(2))]);
 
-    // A capture rings by itself.
-    rig.other_side.has(Trouble(Some(Undone::Connect)));
-    assert_eq!(word(&reserve.call(BYTES.to_vec()).await), "queued", "outside of a replay");
-    rig.conserved(2).await;
+    replay.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_capture_wakes_the_continuous_replay_of_its_circuit() {
+    let rig = Rig::new();
+    let bells = Bells::new(["payments"]);
+    let captures = Captures::builder().letters(rig.letters.clone()).clock(rig.clock.clone());
+    let at_once = Rules { retry: Retry::Always, ..Rules::default() };
+    let captures = captures.bells(bells.clone()).rules(at_once).build().unwrap();
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&tries);
+    let charge = captures.protect("charge", &rig.breaker, move |(), _| {
+        let tries = counted.fetch_add(1, Ordering::SeqCst);
+        async move { if tries == 0 { Err("not now") } else { Ok(()) } }
+    });
+    let charge = charge.idempotent(Idempotent::Always).build().unwrap();
+    let replay = continuous(&rig, &captures, &bells);
+    tokio::time::sleep(Duration::from_millis(100)).await; // waits for: the paused clock
+    let began = tokio::time::Instant::now();
+    assert_eq!(word(&charge.call(()).await), "queued");
+    until(&rig, |letter| letter.life.status == Status::Resolved).await;
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "it looked by itself, {:?} later",
+        began.elapsed()
+    );
     replay.stop(Duration::from_secs(1)).await;
 }
 

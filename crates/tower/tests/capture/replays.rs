@@ -1,14 +1,17 @@
 //! Letters that become requests again: the same bytes, headers and key, and no second letter.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use fuseboard_core::letter::Status;
+use fuseboard_core::Outcome;
+use fuseboard_core::letter::{Answer, Status};
 use fuseboard_services::capture::{Idempotent, Undone};
+use fuseboard_services::replay::{Deliver, Delivering, Delivery};
 use fuseboard_services::replay_service::BatchOptions;
+use fuseboard_store::Letter;
 use http::{Request, Response};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
-use crate::rig::{BYTES, KEY, Rig, Whole, post, whole};
+use crate::rig::{BYTES, Error, KEY, Rig, Whole, post, whole};
 
 #[tokio::test]
 async fn the_other_side_gets_the_same_request_and_sees_that_it_is_a_replay() {
@@ -105,4 +108,39 @@ async fn a_replay_that_fails_makes_no_second_letter_even_through_the_capture_its
     };
     let seen = rig.other_side.seen();
     assert_eq!((keys(&seen).len(), keys(&seen[..4])), (4, keys(&seen[8..])));
+}
+
+/// Who replays by making a request of its own, without a key, through the whole stack.
+struct Anew<S>(Mutex<S>);
+
+impl<S> Deliver for Anew<S>
+where
+    S: Service<Request<Whole>, Response = Response<Whole>, Error = Error, Future: Send>,
+    S: Clone + Send,
+{
+    fn deliver<'a>(&'a self, letter: &'a Letter) -> Delivering<'a> {
+        let stack = self.0.lock().unwrap().clone();
+        let request = post(whole(&letter.body), None);
+        Box::pin(async move {
+            let done = stack.oneshot(request).await.is_ok_and(|response| response.status() == 200);
+            let note = format!("done: {done}");
+            let answer = if done { Answer::Done } else { Answer::NotReached };
+            Delivery { answer, outcome: Outcome::Ignored, failure: None, stored: None, note }
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_a_replay_makes_anew_has_the_letters_key() {
+    let rig = Rig::new();
+    let stack = rig.capture().build().unwrap().layer(rig.client::<Whole>());
+    rig.replays.register_circuit_handler("payments", Arc::new(Anew(Mutex::new(stack.clone()))));
+    rig.fails(Undone::Rejected);
+    assert_eq!(stack.oneshot(post(whole(BYTES), None)).await.unwrap().status(), 202);
+    rig.recovers();
+    let letter = rig.only_letter().await;
+    assert!(rig.replays.replay_single(letter.id).await.unwrap().success);
+    let [seen] = rig.other_side.seen().try_into().unwrap();
+    assert_eq!((seen.key, seen.body), (letter.key, BYTES.to_vec()));
+    rig.conserved(1).await;
 }
