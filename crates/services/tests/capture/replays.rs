@@ -12,8 +12,9 @@ use fuseboard_core::random::SeededRandom;
 use fuseboard_services::capture::{
     Call, Captured, Captures, Idempotent, Json, NotQueued, Request, Undone,
 };
+use fuseboard_services::governance::Open;
 use fuseboard_services::replay::{
-    Deliver, Delivering, Delivery, Lane, Observer, Replay, Surroundings,
+    Caution, Deliver, Delivering, Delivery, Lane, Limits, Observer, Replay, Surroundings,
 };
 use fuseboard_services::replay_service::BatchOptions;
 use fuseboard_services::wake::Bells;
@@ -188,6 +189,7 @@ fn continuous(rig: &Rig, captures: &Captures, bells: &Bells) -> Replay {
         concurrency: 2,
         rate: 1000.0,
         lease: Duration::from_secs(30),
+        caution: Caution::default(),
     };
     let surroundings = Surroundings {
         letters: rig.letters.clone(),
@@ -195,6 +197,9 @@ fn continuous(rig: &Rig, captures: &Captures, bells: &Bells) -> Replay {
         clock: rig.clock.clone(),
         random: Arc::new(SeededRandom::new(1)),
         observer: Arc::new(Nobody),
+        gate: Arc::new(Open),
+        domains: Arc::default(),
+        limits: Limits::default(),
     };
     Replay::start(vec![lane], &surroundings)
 }

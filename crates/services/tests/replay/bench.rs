@@ -286,35 +286,12 @@ impl Bench {
 
     /// Captures a letter that came with this header and must not keep it.
     pub(crate) async fn capture_withholding(&self, header: &str) {
-        let mut draft = self.draft("withholding".to_owned());
-        draft.headers = vec![(header.to_owned(), b"secret".to_vec())];
         let rules: HeaderRules = header.parse().unwrap();
-        assert_eq!(rules.withhold(&mut draft.headers), [header]);
-        self.letters.insert(draft).await.unwrap();
-    }
-
-    fn draft(&self, key: String) -> Draft {
-        let now = self.clock.wall();
-        Draft {
-            token: Token::random(),
-            circuit: "payments".to_owned(),
-            domain: "payments".to_owned(),
-            failure: "rejected".to_owned(),
-            method: "POST".to_owned(),
-            uri: "/".to_owned(),
-            headers: vec![],
-            content_type: None,
-            body: vec![],
-            key,
-            scope: vec![],
-            order_key: None,
-            priority: Priority::Normal,
-            sla_deadline: None,
-            sealed_by: None,
-            fingerprint: None,
-            life: Life::captured(now),
-            captured_at: now,
-        }
+        self.insert("payments", "withholding", |draft| {
+            draft.headers = vec![(header.to_owned(), b"secret".to_vec())];
+            assert_eq!(rules.withhold(&mut draft.headers), [header]);
+        })
+        .await;
     }
 
     /// Opens the circuit by failing calls.

@@ -194,7 +194,7 @@ async fn a_store_that_cannot_claim_is_asked_ever_less_often() {
 
 #[tokio::test(start_paused = true)]
 async fn a_letter_that_lacks_headers_is_not_replayed_and_waits_for_a_person() {
-    let bench = Bench::start(Behaviour::Answers(200)).await;
+    let bench = Bench::start(Behaviour::Answers(200));
     bench.capture_withholding("authorization").await;
     bench.capture(1).await;
     bench.settle_down().await;
