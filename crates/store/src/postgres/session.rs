@@ -63,6 +63,9 @@ impl Link {
             let wanted = "1 to 48 lower-case ASCII letters, digits and underscores";
             return Err(bad(format!("the schema `{schema}` is no name: expected {wanted}")));
         }
+        if limit.is_zero() {
+            return Err(bad("the timeout is zero: expected some seconds".to_owned()));
+        }
         let tls = Tls::new(server.verify, root_certificates.as_deref());
         let tls = tls.map_err(|error| bad(error.to_string()))?;
         let name = PathBuf::from(format!("{server} schema {schema}"));

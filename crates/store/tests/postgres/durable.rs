@@ -1,7 +1,7 @@
 //! What is acknowledged stays, whatever the server's own settings, limits and restarts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fuseboard_core::letter::{Answer, Event, Status};
@@ -101,54 +101,69 @@ async fn captures_and_settles_go_on_while_all_who_read_wait() {
     }
 }
 
-/// Captures and replays until told to stop; what it was told of, which must then be true.
-async fn work(store: Arc<Postgres>, worker: usize, end: Arc<AtomicBool>) -> (u64, u64) {
-    let (mut captured, mut settled) = (0, 0);
-    let may_fail = |error: StoreError| {
-        assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+/// What workers were told was done.
+#[derive(Default)]
+struct Done {
+    captured: AtomicU64,
+    settled: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Done {
+    fn so_far(&self) -> (u64, u64) {
+        (self.captured.load(Ordering::Relaxed), self.settled.load(Ordering::Relaxed))
+    }
+}
+
+/// Captures and replays until it is over.
+async fn work(store: Arc<Postgres>, worker: usize, done: Arc<Done>) {
+    let note = |told: Result<(), StoreError>, count: &AtomicU64| match told {
+        Ok(()) => drop(count.fetch_add(1, Ordering::Relaxed)),
+        Err(error) => assert!(matches!(error, StoreError::Unavailable { .. }), "{error}"),
     };
     for n in 0.. {
-        if end.load(Ordering::Relaxed) {
-            break;
+        if done.over.load(Ordering::Relaxed) {
+            return;
         }
         let draft = conformance::draft("payments", &format!("{worker} {n}"), NOW);
-        match store.insert(draft).await {
-            Ok(_) => captured += 1,
-            Err(error) => may_fail(error),
-        }
+        note(store.insert(draft).await.map(|_| ()), &done.captured);
         for letter in store.claim("payments", 2, MINUTE, NOW).await.unwrap_or_default() {
-            let event =
-                Event::Settled { fence: letter.life.fence, answer: Answer::Done, draw: 0.5 };
+            let fence = letter.life.fence;
+            let event = Event::Settled { fence, answer: Answer::Done, draw: 0.5 };
             let settlement = Settlement { event, answer: None, note: String::new() };
-            match store.settle(letter.id, settlement, NOW).await {
-                Ok(_) => settled += 1,
-                Err(error) => may_fail(error),
-            }
+            note(store.settle(letter.id, settlement, NOW).await.map(|_| ()), &done.settled);
         }
     }
-    (captured, settled)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restarts_of_the_server_under_load_lose_nothing_and_miscount_nothing() {
     let mut server = Server::start("");
     let store = Arc::new(server.empty().await);
-    let end = Arc::new(AtomicBool::new(false));
-    let workers = (0..6).map(|n| tokio::spawn(work(store.clone(), n, end.clone())));
+    let done = Arc::new(Done::default());
+    let workers = (0..6).map(|n| tokio::spawn(work(store.clone(), n, done.clone())));
     let workers: Vec<_> = workers.collect();
-    for _ in 0..3 {
-        tokio::time::sleep(Duration::from_millis(300)).await; // waits for: work being under way
-        // A fast shutdown, after which the keeper starts it again.
-        server.tell("INT");
-        server.wait_until_ready();
+    for restart in 0..4 {
+        if restart > 0 {
+            // A fast shutdown, after which the keeper starts it again.
+            server.tell("INT");
+            server.wait_until_ready();
+        }
+        let (before, begun) = (done.so_far(), Instant::now());
+        while done.so_far().0 < before.0 + 10 || done.so_far().1 < before.1 + 5 {
+            assert!(
+                begun.elapsed() < MINUTE,
+                "restart {restart}: {:?} as {before:?}",
+                done.so_far()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await; // waits for: work being under way
+        }
     }
-    end.store(true, Ordering::Relaxed);
-    let (mut captured, mut settled) = (0, 0);
+    done.over.store(true, Ordering::Relaxed);
     for worker in workers {
-        let (more, done) = worker.await.unwrap();
-        (captured, settled) = (captured + more, settled + done);
+        worker.await.unwrap();
     }
-    assert!(captured > 20 && settled > 20, "{captured} captured, {settled} settled");
+    let (captured, settled) = done.so_far();
     let counts = store.counts().await.unwrap();
     // Some more may have been committed when the connection was cut.
     assert!((captured..captured + 100).contains(&counts.captured), "{captured} {counts:?}");

@@ -1,5 +1,7 @@
 //! Which schemas are taken, which are refused, and how new ones come to be.
 
+use std::time::Duration;
+
 use fuseboard_core::time::WallTime;
 use fuseboard_store::{Letters, Postgres, PostgresOptions, StoreError, conformance};
 
@@ -94,7 +96,8 @@ async fn options_that_cannot_work_are_named() {
         schemas.map(|schema| PostgresOptions { schema: schema.to_owned(), ..options.clone() });
     let bad_urls = ["", "mysql://x", "postgresql://127.0.0.1/x?sslmode=maybe"]
         .map(|url| PostgresOptions { url: url.to_owned(), ..options.clone() });
-    for options in bad_schemas.into_iter().chain(bad_urls) {
+    let bad_timeout = PostgresOptions { timeout: Duration::ZERO, ..options.clone() };
+    for options in bad_schemas.into_iter().chain(bad_urls).chain([bad_timeout]) {
         let refused = Postgres::open(options.clone()).await;
         assert!(matches!(refused, Err(StoreError::Misconfigured { .. })), "{options:?}");
     }
