@@ -209,9 +209,12 @@ mod system {
     }
 }
 
+#[cfg(not(target_os = "linux"))]
+use portable as system;
+
 /// Readings of the standard library's monotonic clock, which is precise only.
 #[cfg(not(target_os = "linux"))]
-mod system {
+mod portable {
     use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
     use super::WallTime;

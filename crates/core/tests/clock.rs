@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fuseboard_core::policy::{Retry, Tripper, Window};
-use fuseboard_core::time::{Clock, ManualClock, Moment, WallTime};
+use fuseboard_core::time::{Clock, ManualClock, Moment, SystemClock, WallTime};
 use fuseboard_core::{
     Cause, CircuitBreaker, Outcome, Pin, Rules, RulesBuilder, State, Ticket, Transition,
 };
@@ -180,4 +180,27 @@ fn a_circuit_that_closed_again_is_as_frugal_as_before() {
     breaker.try_acquire().unwrap().settle(Outcome::Failure);
     let again = told.lock().unwrap().last().map(|transition| (transition.to, transition.at));
     assert_eq!(again, Some((State::Open, Moment::ZERO + secs(60))));
+}
+
+#[test]
+fn no_moment_comes_before_the_beginning() {
+    let at = Moment::ZERO + secs(10);
+    assert_eq!((at - secs(3), at - secs(11)), (Moment::ZERO + secs(7), Moment::ZERO));
+}
+
+#[test]
+fn the_clock_of_the_system_goes_by_itself() {
+    let clock = SystemClock::new();
+    let goes = |read: fn(&SystemClock) -> Moment| {
+        let start = read(&clock);
+        (0..200_000_000).any(|_| read(&clock) > start)
+    };
+    assert!(goes(SystemClock::now) && goes(SystemClock::coarse));
+    let of_2024 = WallTime::from_unix_millis(1_704_067_200_000);
+    let of_2200 = WallTime::from_unix_millis(7_258_118_400_000);
+    assert!((of_2024..of_2200).contains(&clock.wall()), "{:?}", clock.wall());
+    // From 1000 to 100 ticks in a second, two of them; elsewhere the coarse time is the precise one.
+    let ticks = if cfg!(target_os = "linux") { (2, 20) } else { (0, 0) };
+    let (least, most) = (Duration::from_millis(ticks.0), Duration::from_millis(ticks.1));
+    assert!((least..=most).contains(&clock.lag()), "{:?}", clock.lag());
 }

@@ -1,13 +1,14 @@
 //! Policies of a user's own: their answers count, and their panics are contained.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use fuseboard_core::Outcome;
 use fuseboard_core::metrics::{Measures, Metrics};
 use fuseboard_core::policy::{
-    AskContext, Classifier, Deadline, Decision, Next, Permit, PermitPolicy, Recovery,
-    RecoveryContext, RecoveryPolicy, Retry, RetryContext, RetryPolicy, Seen, TrackPolicy, Tracker,
-    TripCondition, TripContext, Tripper, Window, failures,
+    AskContext, Classifier, CountCounter, Counter, Deadline, Decision, Next, Permit, PermitPolicy,
+    Recovery, RecoveryContext, RecoveryPolicy, Retry, RetryContext, RetryPolicy, Seen, TrackPolicy,
+    Tracker, TripCondition, TripContext, Tripper, Window, WindowPolicy, failures,
 };
 use fuseboard_core::time::Moment;
 
@@ -153,4 +154,76 @@ fn a_condition_of_ones_own_gets_its_threshold_measured() {
         assert_eq!(tripper.holds(&context), holds);
         assert_eq!(tripper.explain(&context), explanation);
     }
+}
+
+/// Implements no more than it must.
+#[derive(Debug)]
+struct Plain(#[expect(dead_code, reason = "no two lie in the same place")] u8);
+
+impl TripCondition for Plain {
+    fn holds(&self, _: &TripContext<'_>) -> bool {
+        false
+    }
+}
+
+impl PermitPolicy for Plain {
+    fn permits(&self, _: Duration, _: f64) -> bool {
+        true
+    }
+}
+
+impl RetryPolicy for Plain {
+    fn next(&self, _: RetryContext) -> Next {
+        Next::Ask
+    }
+}
+
+impl RecoveryPolicy for Plain {
+    fn decide(&self, _: &RecoveryContext<'_>) -> Decision {
+        Decision::Stay
+    }
+}
+
+impl TrackPolicy for Plain {
+    fn matches(&self, _: &Seen<'_>) -> bool {
+        false
+    }
+}
+
+impl WindowPolicy for Plain {
+    fn open(&self, measures: Measures) -> Box<dyn Counter> {
+        Box::new(CountCounter::new(10, measures))
+    }
+}
+
+#[test]
+fn what_a_policy_of_ones_own_leaves_out_has_the_default_that_is_documented() {
+    let printed = [
+        Tripper::custom(Plain(0)).to_string(),
+        Permit::custom(Plain(0)).to_string(),
+        Retry::custom(Plain(0)).to_string(),
+        Recovery::custom(Plain(0)).to_string(),
+        Tracker::custom(Plain(0)).to_string(),
+        Window::custom(Plain(0)).to_string(),
+    ];
+    assert!(printed.iter().all(|text| text == "custom"), "{printed:?}");
+    assert_eq!(Tripper::custom(Plain(0)).measures(), Measures::default());
+    assert_eq!(Window::custom(Plain(0)).capacity(), None);
+    let asked = AskContext { opened_at: Moment::ZERO, reopens: 0, now: Moment::ZERO };
+    assert!(Retry::custom(Plain(0)).may_try(asked), "asked, it agrees");
+}
+
+#[test]
+fn a_policy_of_ones_own_equals_its_clones_and_no_other() {
+    fn stands_alone<T: Clone + PartialEq + Debug>(made: fn() -> T) {
+        let (one, other) = (made(), made());
+        assert_eq!(one, one.clone());
+        assert_ne!(one, other);
+    }
+    stands_alone(|| Tripper::custom(Plain(0)));
+    stands_alone(|| Permit::custom(Plain(0)));
+    stands_alone(|| Retry::custom(Plain(0)));
+    stands_alone(|| Recovery::custom(Plain(0)));
+    stands_alone(|| Tracker::custom(Plain(0)));
+    stands_alone(|| Window::custom(Plain(0)));
 }

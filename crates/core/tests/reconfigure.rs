@@ -248,3 +248,18 @@ fn calls_in_flight_count_from_the_change_on() {
     assert!(bench.breaker.try_acquire().is_err());
     assert_eq!(bench.breaker.state(), State::Open);
 }
+
+#[test]
+fn calls_in_flight_stay_counted_for_as_long_as_somebody_looks_at_them() {
+    let watched = |limit: u32| format!("trip=failure_streak(9)|in_flight_over({limit}, 5s)");
+    let table = [(watched(8), 1), ("trip=failure_streak(9)".to_owned(), 0)];
+    for (between, hanging) in table {
+        let bench = Bench::new(&watched(9));
+        let _call = bench.breaker.try_acquire().unwrap();
+        bench.breaker.reconfigure(rules(&between));
+        bench.breaker.reconfigure(rules(&watched(9)));
+        bench.clock.advance(5 * SECOND);
+        let metrics = bench.breaker.info().metrics;
+        assert_eq!(metrics.hanging.get(5 * SECOND), hanging, "{between}");
+    }
+}

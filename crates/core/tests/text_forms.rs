@@ -250,6 +250,11 @@ fn bad_windows_and_retries_are_refused_at_their_column() {
             "count(4294967296)",
             "column 7: expected a whole number up to 4294967295, found `4294967296`",
         ),
+        (
+            "count(18446744073709551616)",
+            "column 7: expected a whole number up to 4294967295, found `18446744073709551616`",
+        ),
+        ("count(2.5)", "column 7: expected a whole number, found `2.5`"),
         ("time(99ms)", "column 6: expected a duration from 100ms to 1d, found `99ms`"),
         ("time(24h1ns)", "column 6: expected a duration from 100ms to 1d, found `24h1ns`"),
         ("hour", "column 1: expected `count(100)` or `time(60s)` or the like, found `hour`"),

@@ -176,6 +176,44 @@ fn a_window_of_ones_own_may_panic() {
     }
 }
 
+/// A counter that only knows how to count one outcome.
+#[derive(Debug, Default)]
+struct OneByOne(Metrics);
+
+impl Counter for OneByOne {
+    fn record(&mut self, failure: bool, _: Duration, _: Moment) {
+        self.0.total += 1;
+        self.0.failures += u64::from(failure);
+    }
+
+    fn metrics(&mut self, _: Moment) -> Metrics {
+        self.0
+    }
+
+    fn clear(&mut self, _: Moment) {
+        self.0 = Metrics::default();
+    }
+}
+
+#[test]
+fn successes_at_once_are_as_many_successes_one_by_one() {
+    let mut counters: [Box<dyn Counter>; 3] = [
+        Box::new(OneByOne::default()),
+        Box::new(CountCounter::new(10, Measures::default())),
+        Box::new(TimeCounter::new(HOUR, Measures::default())),
+    ];
+    for counter in &mut counters {
+        counter.record(true, Duration::ZERO, Moment::ZERO);
+        counter.record_successes(5, Moment::ZERO);
+        let metrics = counter.metrics(Moment::ZERO);
+        assert_eq!(
+            (metrics.total, metrics.failures, metrics.successes()),
+            (6, 1, 5),
+            "{counter:?}"
+        );
+    }
+}
+
 /// An outcome, how long it took, and how much later than the one before it ended (or earlier).
 fn outcomes() -> impl Strategy<Value = Vec<(bool, Duration, i64)>> {
     let step = prop_oneof![

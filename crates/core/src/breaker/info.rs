@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::{Inner, Shared};
 use crate::machine::{Pin, Trip, explain};
 use crate::metrics::Metrics;
-use crate::outcome::Outcome;
 use crate::state::State;
 use crate::time::{Moment, WallTime};
 
@@ -29,14 +28,6 @@ pub struct Totals {
 }
 
 impl Totals {
-    pub(super) fn count(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Success => self.success += 1,
-            Outcome::Failure => self.failure += 1,
-            Outcome::Ignored => self.ignored += 1,
-        }
-    }
-
     /// Each total with its word in metrics.
     pub fn by_outcome(&self) -> [(&'static str, u64); 6] {
         [

@@ -42,6 +42,11 @@ fn a_name_shows_its_key_with_all_that_could_harm_written_as_in_urls() {
 }
 
 #[test]
+fn the_parent_keeps_the_name_it_was_given() {
+    assert_eq!(keyed().name(), "payments");
+}
+
+#[test]
 fn what_is_too_long_to_show_ends_in_a_digest_that_is_the_same_everywhere() {
     let fits = "x".repeat(64);
     assert_eq!(name_of(&fits), format!("payments[{fits}]"));

@@ -221,3 +221,20 @@ fn another_pin_takes_the_place_of_the_first() {
     rig.clock.advance(secs(50));
     assert_eq!(rig.state(), State::Closed);
 }
+
+#[test]
+fn a_transition_says_why_the_circuit_is_not_closed() {
+    let rig = Rig::of(rules("failure_streak(1)"));
+    rig.calls("F");
+    rig.breaker.reset();
+    rig.breaker.force_open(Pin::by("ops").because("migration"));
+    rig.breaker.disable(Pin::by(""));
+    let whys: Vec<_> = rig.heard().iter().map(|transition| transition.why()).collect();
+    let expected = [
+        Some("failure_streak(1): 1 in a row"),
+        None,
+        Some("pinned by ops: migration"),
+        Some("pinned by somebody"),
+    ];
+    assert_eq!(whys, expected.map(|why| why.map(str::to_owned)));
+}

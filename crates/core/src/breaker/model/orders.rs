@@ -156,7 +156,9 @@ impl Reference {
         let in_time = self.engine.settle(&admission, came_to, None, || now, &NoChance);
         match (in_time, outcome) {
             (false, _) => self.totals.stale += 1,
-            (true, Some(outcome)) => self.totals.count(outcome),
+            (true, Some(Outcome::Success)) => self.totals.success += 1,
+            (true, Some(Outcome::Failure)) => self.totals.failure += 1,
+            (true, Some(Outcome::Ignored)) => self.totals.ignored += 1,
             (true, None) => self.totals.cancelled += 1,
         }
     }
