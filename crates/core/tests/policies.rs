@@ -103,6 +103,13 @@ fn an_explanation_names_what_makes_it_hold_and_nothing_else() {
     let context = TripContext { metrics: &third, half_open: false };
     assert_eq!(failure_rate(0.3).explain(&context), "failure_rate(0.3): 1 of 3 failed (0.333)");
     assert_eq!(avg_latency(SEC).explain(&context), "avg_latency(1s): 3.333s on average");
+    for (nanos, shown) in [(999_999, "999.999us"), (1_000_000, "1ms"), (1_234_567, "1.234ms")] {
+        let total_duration = Duration::from_nanos(nanos);
+        let metrics = Metrics { total: 1, total_duration, ..Metrics::default() };
+        let context = TripContext { metrics: &metrics, half_open: false };
+        let explained = avg_latency(Duration::from_nanos(1)).explain(&context);
+        assert_eq!(explained, format!("avg_latency(1ns): {shown} on average"));
+    }
 }
 
 #[test]
@@ -381,4 +388,43 @@ fn a_classifier_asks_what_is_ignored_first() {
         assert_eq!(got, outcomes, "{failures} {ignored}");
     }
     assert_eq!(Classifier::default(), classifier("errors", "nothing"));
+}
+
+#[test]
+fn from_how_many_calls_on_a_success_cannot_trip_is_known_where_it_is_known() {
+    for (tripper, from) in [
+        (min_requests(20), Some(20)),
+        (failure_rate(0.5), Some(0)),
+        (failure_rate(0.0), None),
+        (slow_rate(0.5, SEC), Some(0)),
+        (slow_rate(0.0, SEC), None),
+        (failure_streak(1) | failures(1) | closed() | half_open(), Some(0)),
+        (failure_rate(0.5) & min_requests(20), Some(20)),
+        (min_requests(30) | min_requests(20), Some(30)),
+        (min_requests(30) & avg_latency(SEC), None),
+        (in_flight_over(1, SEC) | failures(1), None),
+    ] {
+        assert_eq!(tripper.falls_from(), from, "{tripper}");
+    }
+}
+
+#[test]
+fn a_draw_that_equals_the_ratio_admits_nothing() {
+    let ramp = Permit::ramp_up(0.0, 1.0, 10 * SEC);
+    for (draw, permitted) in [(0.499_999, true), (0.5, false)] {
+        assert_eq!(Permit::random(0.5).permits(SEC, draw), permitted, "{draw}");
+        assert_eq!(ramp.permits(5 * SEC, draw), permitted, "{draw}, half of the way up");
+    }
+}
+
+#[test]
+fn a_classifier_that_looks_at_no_value_says_so() {
+    let with = |failures: Tracker, ignored| Classifier { failures, ignored };
+    for (classifier, plain) in [
+        (Classifier::default(), true),
+        (with(Tracker::status(500), Tracker::Nothing), false),
+        (with(Tracker::Errors, Tracker::value("empty", |_: &String| true)), false),
+    ] {
+        assert_eq!(classifier.takes_values_for_successes(), plain);
+    }
 }

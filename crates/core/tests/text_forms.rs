@@ -311,9 +311,8 @@ fn bad_permits_recoveries_and_trackers_are_refused_at_their_column() {
         ("errors | Rejections", &format!("column 10: expected {terms}, found `Rejections`")),
         ("rejections()", "column 11: expected `&`, `|` or the end, found `(`"),
     ]);
-    for (text, column) in [("600", 1), ("099", 1), ("6xx", 1), ("0xx", 1), ("55xx", 1), ("éxx", 1)]
-    {
-        assert_eq!(text.parse::<Tracker>().unwrap_err().column(), column, "{text}");
+    for text in ["600", "099", "0404", "+404", "6xx", "0xx", "55xx", "05xx", "261xx", "éxx"] {
+        assert_eq!(text.parse::<Tracker>().unwrap_err().column(), 1, "{text}");
     }
     assert_eq!("5xx | 42".parse::<Tracker>().unwrap_err().column(), 7);
 }

@@ -88,7 +88,6 @@ impl Recovery {
     pub fn decide(&self, context: &RecoveryContext<'_>) -> Decision {
         match (self, context.last) {
             (Recovery::Custom(policy), _) => guarded(Decision::Stay, || policy.decide(context)),
-            (_, Outcome::Ignored) => Decision::Stay,
             (Recovery::Successes(_), Outcome::Failure) => Decision::Open,
             (Recovery::Successes(n), Outcome::Success) if context.successes >= *n => {
                 Decision::Close

@@ -1,6 +1,6 @@
 //! Probes: leases, slots, permits, and what ends an episode.
 
-use fuseboard_core::policy::{Permit, Recovery};
+use fuseboard_core::policy::{Decision, Permit, Recovery, RecoveryContext, RecoveryPolicy};
 use fuseboard_core::time::Moment;
 use fuseboard_core::{Cause, Pin, Rejected, State};
 
@@ -185,4 +185,22 @@ fn a_probe_that_nobody_waits_for_holds_no_slot_for_ever() {
     rig.clock.advance(secs(5));
     assert!(rig.ticket().is_probe());
     assert_eq!(rig.state(), State::HalfOpen);
+}
+
+#[derive(Debug)]
+struct AlwaysOpens;
+
+impl RecoveryPolicy for AlwaysOpens {
+    fn decide(&self, _: &RecoveryContext<'_>) -> Decision {
+        Decision::Open
+    }
+}
+
+#[test]
+fn a_recovery_of_ones_own_that_opens_on_a_success_is_no_failed_probe() {
+    for (letter, cause) in [("S", Cause::Tripped), ("F", Cause::ProbeFailed)] {
+        let rig = Rig::half_open(rules("failures(2)").recovery(Recovery::custom(AlwaysOpens)));
+        rig.calls(letter);
+        assert_eq!((rig.state(), rig.causes()), (State::Open, vec![cause]), "{letter}");
+    }
 }

@@ -114,9 +114,12 @@ fn only_metrics_only_reports() {
     let pins =
         [fuseboard_core::CircuitBreaker::force_closed, fuseboard_core::CircuitBreaker::disable];
     for pin in pins {
-        let rig = Rig::of(rules("failure_streak(1)"));
+        let rig = Rig::of(rules("failure_streak(1)|in_flight_over(1, 5s)"));
         pin(&rig.breaker, Pin::by("ops"));
         rig.calls("FFF");
+        let _hanging = [rig.ticket(), rig.ticket()];
+        rig.clock.advance(secs(5));
+        drop(rig.ticket());
         assert!(rig.heard.would_trip.lock().unwrap().is_empty(), "{}", rig.state());
     }
 }
