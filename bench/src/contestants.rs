@@ -68,3 +68,16 @@ pub(crate) const ABOUT: &[About] = &[
         setup: "failure rate 0.5, window 100 (which does not slide), at least 100 calls; `ready` and `call`; Tower only",
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_contestant_has_a_version() {
+        for about in ABOUT {
+            let version = fuseboard_bench_common::setting::version(about.package);
+            assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{}", about.package);
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Fuseboard beside its rivals: how long calls take, and what breakers take of memory.
 //!
 //! There are two programs, because an allocator that counts would be measured with the calls: [`timings`], which also runs
-//! the other one for its report, and [`memory`].
+//! the other one for its report, and [`memory`]. A third, `letters`, is a package of its own.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -12,17 +12,17 @@ mod contestants;
 mod crew;
 mod entry;
 mod goals;
+mod letters;
 mod measure;
 mod memory;
 mod options;
 mod protect;
 mod report;
-mod setting;
-mod stats;
 mod traffic;
 mod work;
 
 use crew::Crew;
+use fuseboard_bench_common::setting;
 use options::{Options, USAGE};
 use report::Run;
 
@@ -67,6 +67,10 @@ fn run(options: &Options) -> Result<Vec<String>, Box<dyn Error>> {
     if let Some(path) = &options.out {
         fs::write(path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
         eprintln!("written to {}", path.display());
+    }
+    // Last, because the disk is busy for a while after it.
+    if options.wants("letters/") {
+        letters::measure_in_the_other_program(&options.letters)?;
     }
     let rows = tables.iter().flat_map(|table| table.rows.iter().map(|row| (table.key, row)));
     let outs = rows.filter(|(_, row)| row.out.is_some());

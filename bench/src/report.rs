@@ -6,8 +6,10 @@ use crate::contestants::ABOUT;
 use crate::crew::THREADS;
 use crate::goals::{self, Goal};
 use crate::measure::{Row, Table};
-use crate::setting;
-use crate::stats::{Summary, clean, paired_ratios, summary};
+use fuseboard_bench_common::setting;
+use fuseboard_bench_common::stats::{
+    Summary, clean, paired_ratios, ratio_text, summary, three_digits,
+};
 
 /// How it was measured, for the head of the report.
 pub(crate) struct Run {
@@ -160,39 +162,9 @@ fn write_contestants(text: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn ratio_text(ratio: &Summary) -> String {
-    let Summary { median, lower_quartile, upper_quartile, .. } = ratio;
-    let [median, low, high] = [median, lower_quartile, upper_quartile].map(|n| three_digits(*n));
-    format!("{median} [{low}–{high}]")
-}
-
-/// Three significant digits, and every digit before the point.
-fn three_digits(number: f64) -> String {
-    let before_point = number.abs().max(1e-9).log10().floor() as i32 + 1;
-    let decimals = usize::try_from(3 - before_point).unwrap_or(0).min(7);
-    format!("{number:.decimals$}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_have_three_digits() {
-        let cases = [
-            (0.00734, "0.00734"),
-            (0.0357, "0.0357"),
-            (0.5, "0.500"),
-            (1.0, "1.00"),
-            (27.84, "27.8"),
-            (400.4, "400"),
-            (20_342.3, "20342"),
-            (0.000_012_34, "0.0000123"),
-        ];
-        for (number, expected) in cases {
-            assert_eq!(three_digits(number), expected);
-        }
-    }
 
     #[test]
     fn a_goal_is_met_up_to_its_ratio() {

@@ -38,7 +38,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        help: "builds bench/ in release and prints the table beside rivals; writes bench/RESULTS.md",
+        help: "builds bench/ in release and prints the tables beside rivals; writes bench/RESULTS.md and LETTERS.md",
         takes_options: true,
         run: bench::run,
     },

@@ -28,7 +28,12 @@ const STEPS: &[Step] = &[
     },
     Step::Cargo {
         name: "format of bench/",
-        args: &["fmt", "--manifest-path=bench/Cargo.toml", "--check"],
+        args: &["fmt", "--manifest-path=bench/Cargo.toml", "--all", "--check"],
+        env: None,
+    },
+    Step::Cargo {
+        name: "format of bench/queue/",
+        args: &["fmt", "--manifest-path=bench/queue/Cargo.toml", "--check"],
         env: None,
     },
     Step::Tidy,
@@ -68,7 +73,13 @@ const STEPS: &[Step] = &[
     },
     Step::Cargo {
         name: "benchmarks",
-        args: &["test", "--locked", "--manifest-path=bench/Cargo.toml", "--target-dir=target"],
+        args: &[
+            "test",
+            "--locked",
+            "--manifest-path=bench/Cargo.toml",
+            "--workspace",
+            "--target-dir=target",
+        ],
         env: None,
     },
 ];

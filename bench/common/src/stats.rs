@@ -1,17 +1,17 @@
-//! Medians, quartiles, and ratios between samples of the same round.
+//! Medians, quartiles, and ratios between samples of the same round, also as text.
 
 /// What many samples come to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Summary {
-    pub(crate) count: usize,
-    pub(crate) least: f64,
-    pub(crate) lower_quartile: f64,
-    pub(crate) median: f64,
-    pub(crate) upper_quartile: f64,
+pub struct Summary {
+    pub count: usize,
+    pub least: f64,
+    pub lower_quartile: f64,
+    pub median: f64,
+    pub upper_quartile: f64,
 }
 
 /// None of no samples.
-pub(crate) fn summary(mut samples: Vec<f64>) -> Option<Summary> {
+pub fn summary(mut samples: Vec<f64>) -> Option<Summary> {
     samples.sort_by(f64::total_cmp);
     let least = *samples.first()?;
     let at = |part: f64| {
@@ -29,14 +29,28 @@ pub(crate) fn summary(mut samples: Vec<f64>) -> Option<Summary> {
 }
 
 /// The samples of the rounds that have one.
-pub(crate) fn clean(rounds: &[Option<f64>]) -> Vec<f64> {
+pub fn clean(rounds: &[Option<f64>]) -> Vec<f64> {
     rounds.iter().flatten().copied().collect()
 }
 
 /// `ours` by `theirs`, of every round in which both have a sample: what drifts from round to round cancels out.
-pub(crate) fn paired_ratios(ours: &[Option<f64>], theirs: &[Option<f64>]) -> Vec<f64> {
+pub fn paired_ratios(ours: &[Option<f64>], theirs: &[Option<f64>]) -> Vec<f64> {
     let pairs = ours.iter().zip(theirs);
     pairs.filter_map(|(ours, theirs)| Some((*ours)? / (*theirs)?)).collect()
+}
+
+/// Median and quartiles.
+pub fn ratio_text(ratio: &Summary) -> String {
+    let Summary { median, lower_quartile, upper_quartile, .. } = ratio;
+    let [median, low, high] = [median, lower_quartile, upper_quartile].map(|n| three_digits(*n));
+    format!("{median} [{low}–{high}]")
+}
+
+/// Three significant digits, and every digit before the point.
+pub fn three_digits(number: f64) -> String {
+    let before_point = number.abs().max(1e-9).log10().floor() as i32 + 1;
+    let decimals = usize::try_from(3 - before_point).unwrap_or(0).min(7);
+    format!("{number:.decimals$}")
 }
 
 #[cfg(test)]
@@ -59,5 +73,22 @@ mod tests {
         let theirs = [Some(2.0), Some(5.0), None, Some(2.0)];
         assert_eq!(paired_ratios(&ours, &theirs), [0.5, 4.0]);
         assert_eq!(clean(&ours), [1.0, 3.0, 8.0]);
+    }
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let cases = [
+            (0.00734, "0.00734"),
+            (0.0357, "0.0357"),
+            (0.5, "0.500"),
+            (1.0, "1.00"),
+            (27.84, "27.8"),
+            (400.4, "400"),
+            (20_342.3, "20342"),
+            (0.000_012_34, "0.0000123"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(three_digits(number), expected);
+        }
     }
 }
