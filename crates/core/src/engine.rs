@@ -187,13 +187,12 @@ impl Engine {
         true
     }
 
-    /// A failure of a call that `generation` admitted, if it changes nothing but counts: [`settle`](Self::settle) would do the
-    /// same, slower. `false`: it was not counted, and has to be settled.
+    /// A failure of a call that the present generation admitted, if it changes nothing but counts:
+    /// [`settle`](Self::settle) would do the same, slower. `false`: it was not counted, and has to be settled.
     #[inline]
-    pub(crate) fn count_failure(&mut self, generation: u64) -> bool {
-        let spared = self.calm_until == Moment::FAR
-            && self.circuit.generation() == generation
-            && self.is_spared(Outcome::Failure, self.latest);
+    pub(crate) fn count_failure(&mut self) -> bool {
+        let spared =
+            self.calm_until == Moment::FAR && self.is_spared(Outcome::Failure, self.latest);
         if spared {
             self.streak += 1;
             self.window.record(true, Duration::ZERO, self.latest);

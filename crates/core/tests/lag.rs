@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fuseboard_core::policy::{Retry, failure_streak};
 use fuseboard_core::random::SeededRandom;
 use fuseboard_core::time::{Clock, ManualClock, Moment, WallTime};
 use fuseboard_core::{CircuitBreaker, Info, Rules};
 use proptest::prelude::*;
 
+const SECOND: Duration = Duration::from_secs(1);
 const LAG: Duration = Duration::from_millis(8);
 
 /// Its coarse time is that of the last tick, every 4 ms; some ticks come late.
@@ -79,6 +81,19 @@ fn call(
 fn told(info: &Info) -> String {
     let Info { state, generation, metrics, totals, retry_after, reopens, .. } = info;
     format!("{state} {generation} {metrics:?} {totals:?} {retry_after:?} {reopens}")
+}
+
+#[test]
+fn a_look_just_before_the_deadline_asks_for_the_precise_time() {
+    let rules = Rules::builder().tripper(failure_streak(1)).retry(Retry::cooldown(10 * SECOND));
+    let clock = Arc::new(Lagging::default());
+    let breaker = breaker(&rules.build().unwrap(), clock.clone());
+    breaker.try_acquire().unwrap().failure("down");
+    let last = Duration::from_millis(1);
+    clock.0.advance(10 * SECOND - last);
+    assert_eq!(breaker.peek().map(|rejected| rejected.retry_after), Some(Some(last)));
+    clock.0.advance(last);
+    assert!(breaker.peek().is_none());
 }
 
 proptest! {

@@ -1,9 +1,14 @@
 //! The machine by itself, for who calls it without an engine: what it is told wrongly changes nothing.
 #![cfg(test)]
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use fuseboard_core::engine::Engine;
 use fuseboard_core::machine::{Circuit, Context, Event, Reply, Stamp, step};
 use fuseboard_core::metrics::Metrics;
-use fuseboard_core::policy::failures;
+use fuseboard_core::policy::{avg_latency, failures};
+use fuseboard_core::random::SeededRandom;
 use fuseboard_core::time::Moment;
 use fuseboard_core::{Outcome, Rules, State};
 
@@ -53,4 +58,14 @@ fn an_outcome_opens_a_closed_circuit_only_where_the_tripper_holds() {
         let (next, reply) = after(&closed, settled(stamp, outcome), failed);
         assert_eq!((reply, next.state()), (Reply::Taken, state), "{outcome:?}, {failed}");
     }
+}
+
+#[test]
+fn a_call_may_be_said_to_take_longer_than_time_lasts() {
+    let rules = Rules::builder().tripper(avg_latency(Duration::from_secs(1))).build().unwrap();
+    let mut engine = Engine::new(Arc::new(rules), Moment::ZERO);
+    let mut admission = engine.attempt(Moment::ZERO, &SeededRandom::new(1)).unwrap();
+    admission.took(Duration::MAX);
+    let centuries = Duration::from_secs(500 * 365 * 24 * 3600);
+    assert!(admission.duration(Moment::ZERO).is_some_and(|took| took > centuries));
 }

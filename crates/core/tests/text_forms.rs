@@ -147,6 +147,7 @@ fn trippers_read_and_print_with_the_fewest_parentheses() {
     reads(&["in_flight_over(20, 5s)"], in_flight_over(20, secs(5)));
     reads(&["failure_rate(0.070)", "failure_rate(0.07)"], failure_rate(0.07));
     reads(&["((closed))", "closed"], a());
+    assert_eq!(failure_rate(-0.0).to_string(), "failure_rate(0)");
     reads(&["(closed&half_open)|failures(3)", "closed & half_open | failures(3)"], a() & b() | c());
     reads(&["closed & (half_open | failures(3))"], a() & (b() | c()));
     reads(&["(closed | half_open) & failures(3)"], (a() | b()) & c());
@@ -220,6 +221,9 @@ fn bad_trippers_are_refused_at_their_column() {
         ("failure_rate(x=0.5)", "column 14: expected a value without a name, found `x`"),
         ("min_requests(0)", "column 14: expected a whole number of at least 1, found `0`"),
         ("min_requests(2.5)", "column 14: expected a whole number, found `2.5`"),
+        ("failure_rate(.5)", "column 14: expected a ratio from 0 to 1, found `.5`"),
+        ("failure_rate(+0.5)", "column 14: expected a ratio from 0 to 1, found `+0.5`"),
+        ("closed # closed", "column 8: expected `&`, `|` or the end, found `#`"),
         (
             "failures(18446744073709551616)",
             "column 10: expected a whole number up to 18446744073709551615, found `18446744073709551616`",
@@ -333,6 +337,10 @@ fn nesting_and_length_are_bounded() {
     assert_eq!(chain(257).unwrap_err().expected(), "at most 256 terms");
     assert_eq!(chain(100_000).unwrap_err().column(), 256 * 7 + 1);
 
+    let side_by_side = vec!["(closed | half_open)"; 100].join(" & ").parse::<Tripper>();
+    assert!(side_by_side.is_ok(), "parentheses that are closed again nest nothing");
+    let denied = |n: usize| (0..n).fold(Tracker::Errors, |inner, _| !inner).validate();
+    assert_eq!((denied(64).is_ok(), denied(65).is_ok()), (true, false));
     let built = (0..100).fold(closed(), |inner, _| half_open() | inner);
     assert_eq!(built.validate().unwrap_err().expected(), "at most 256 terms, nested 64 deep");
 }

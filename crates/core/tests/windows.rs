@@ -56,6 +56,32 @@ fn a_count_window_slides_however_long_all_went_well() {
 }
 
 #[test]
+fn a_large_window_is_as_exact_as_a_small_one() {
+    for size in [1, 63, 64, 100, 5_000] {
+        let mut window = CountCounter::new(size, Measures::default());
+        let mut twin = VecDeque::new();
+        for number in 0..15_000_usize {
+            // Long runs of either, and runs of every short length.
+            let failure = match number % 2_100 {
+                at @ ..700 => at % (1 + at / 70) == 0,
+                at => at < 1_400,
+            };
+            window.record(failure, Duration::ZERO, Moment::ZERO);
+            twin.push_back(failure);
+            if twin.len() > size as usize {
+                twin.pop_front();
+            }
+            if number % 233 == 0 {
+                let metrics = window.metrics(Moment::ZERO);
+                let failures = twin.iter().filter(|failure| **failure).count();
+                let counted = (metrics.total as usize, metrics.failures as usize);
+                assert_eq!(counted, (twin.len(), failures), "{size}: after {number}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_time_window_forgets_while_nobody_calls() {
     let mut window = TimeCounter::new(Duration::from_secs(60), Measures::default());
     window.record(true, Duration::ZERO, at(HOUR));

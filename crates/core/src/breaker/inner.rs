@@ -81,7 +81,7 @@ impl Inner {
             return false;
         }
         self.absorb(generation);
-        let counted = self.engine.count_failure(generation);
+        let counted = self.engine.count_failure();
         if counted {
             self.count(Outcome::Failure);
         }

@@ -204,3 +204,28 @@ fn why_the_circuit_tripped_is_kept_until_it_is_closed() {
     assert_eq!((rig.breaker.info().trip, rig.breaker.info().why()), (None, None));
     assert_eq!(rig.heard().last().unwrap().trip, None);
 }
+
+#[test]
+fn a_failure_counts_from_when_it_came_however_many_more_there_may_be() {
+    let rig = Rig::of(rules("failures(10)").window(Window::time(secs(60))));
+    let window = || rig.breaker.info().metrics.failures;
+    rig.calls("F");
+    rig.clock.advance(secs(30));
+    rig.calls("F");
+    for (wait, failures) in [(29, 2), (6, 1), (26, 0)] {
+        rig.clock.advance(secs(wait));
+        assert_eq!(window(), failures, "after {wait} s more");
+    }
+}
+
+#[test]
+fn successes_that_a_time_window_forgot_excuse_no_failure() {
+    let trip = "failure_rate(0.5)&min_requests(4)";
+    let rig = Rig::of(rules(trip).window(Window::time(secs(60))));
+    rig.calls("SSSSSSSSSS");
+    rig.clock.advance(secs(61));
+    rig.calls("FFF");
+    assert_eq!(rig.state(), State::Closed);
+    rig.calls("F");
+    assert_eq!(rig.state(), State::Open);
+}

@@ -241,3 +241,32 @@ fn a_transition_says_why_the_circuit_is_not_closed() {
     ];
     assert_eq!(whys, expected.map(|why| why.map(str::to_owned)));
 }
+
+#[test]
+fn a_result_from_before_the_pin_makes_no_difference_to_what_metrics_only_reports() {
+    for late in [false, true] {
+        let trip = "failures(1)|in_flight_over(1, 5s)";
+        let rig = Rig::of(rules(trip).window(Window::time(secs(60))));
+        let before = rig.ticket();
+        rig.breaker.metrics_only(Pin::by("ops"));
+        rig.calls("F");
+        rig.clock.advance(secs(57));
+        let _hanging = rig.ticket();
+        rig.clock.advance(secs(4));
+        if late {
+            before.success();
+        }
+        rig.clock.advance(secs(2));
+        let _other = rig.ticket();
+        assert_eq!(rig.heard.would_trip.lock().unwrap().len(), 1, "{late}");
+    }
+}
+
+#[test]
+fn calls_in_flight_are_seen_while_all_are_admitted() {
+    let rig = Rig::of(rules("in_flight_over(1, 5s)"));
+    rig.breaker.force_closed(Pin::by("ops"));
+    let _hanging = rig.ticket();
+    rig.clock.advance(secs(5));
+    assert_eq!(rig.breaker.info().metrics.hanging.get(secs(5)), 1);
+}
