@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fuseboard_core::letter::Rules;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Fault;
@@ -133,8 +134,15 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection, Fault> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
+    plan_once(&connection)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     Ok(connection)
+}
+
+/// Has statements planned when they are prepared. Else, as SQLite is built here, one that compares a parameter with an
+/// indexed column is parsed and planned anew whenever the parameter changes.
+pub(crate) fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 fn check(connection: &Connection, path: &Path) -> Result<(), Fault> {

@@ -3,10 +3,11 @@
 use rusqlite::types::Null;
 use rusqlite::{Connection, StatementStatus, params, params_from_iter};
 
-use super::{audit, kinds, late, line, query, schema};
+use super::{audit, connect, kinds, late, line, query, schema};
 
 fn empty() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
+    connect::plan_once(&connection).unwrap();
     schema::migrate(&connection).unwrap();
     connection
 }
@@ -17,6 +18,19 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let parameters = vec![Null; statement.parameter_count()];
     let steps = statement.query_map(params_from_iter(parameters), |row| row.get("detail")).unwrap();
     steps.collect::<rusqlite::Result<_>>().unwrap()
+}
+
+#[test]
+fn a_statement_is_planned_once_whatever_is_asked() {
+    let connection = empty();
+    for question in [query::HOLDER_OF_KEY, query::DUE, query::FIRST_DUE, line::FIRST] {
+        for number in 0..3 {
+            let mut statement = connection.prepare_cached(question).unwrap();
+            let parameters = vec![number; statement.parameter_count()];
+            statement.exists(params_from_iter(parameters)).unwrap();
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{question}");
+        }
+    }
 }
 
 #[test]

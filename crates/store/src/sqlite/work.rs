@@ -35,6 +35,10 @@ UPDATE letters SET status = ?2, attempts = ?3, crashes = ?4, not_before = ?5, ex
     lease_until = ?8, updated_at = ?9, waits = waits AND ?2 IN ('pending', 'replaying', 'requires_review')
 WHERE id = ?1";
 
+// A new letter has no history, so that there is nothing to look for and nothing to forget.
+const BEGIN_HISTORY: &str = "
+INSERT INTO history (letter, seq, at, what, fence) VALUES (?1, 1, ?2, ?3, ?4)";
+
 const REMEMBER: &str = "
 INSERT INTO history (letter, seq, at, what, fence)
 SELECT ?1, COALESCE(MAX(seq), 0) + 1, ?2, ?3, ?4 FROM history WHERE letter = ?1";
@@ -76,7 +80,12 @@ impl Work<'_> {
             return Err(StoreError::KeyReused { circuit, key, existing: same.id() }.into());
         }
         let id = self.add(draft, &draft.life, draft.captured_at)?;
-        self.remember(id, draft.captured_at, "captured", draft.life.fence)?;
+        self.connection.prepare_cached(BEGIN_HISTORY)?.execute(params![
+            id.0,
+            draft.captured_at.as_unix_millis(),
+            "captured",
+            integer(draft.life.fence)
+        ])?;
         Ok(Inserted::New(id, draft.token))
     }
 
