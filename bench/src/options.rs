@@ -28,7 +28,7 @@ usage, in bench/: cargo run --release -- [--rounds N | --quick] [--full] [--filt
 
   --rounds N          how often everyone is measured, but for letters (61)
   --quick             3 rounds, a smoke run of a minute; nothing is written
-  --full              letters with ten million in store, not a hundred thousand: an hour or two, and 25 GB for temporary files
+  --full              letters with ten million in store, not a hundred thousand: takes long, and 15 GB for temporary files
   --filter TEXT       only those whose `case/contestant` contains TEXT (`memory/`: what breakers take of memory, counted by
                       the program of that name; `letters/`: the stores of letters, likewise); --out is not written
   --out FILE          write the tables to FILE, too

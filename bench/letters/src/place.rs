@@ -108,6 +108,15 @@ impl Place {
         }
     }
 
+    /// Gives the disk back what the closed store of this name has there, where others could do with the room.
+    pub(crate) fn forget(&self, engine: Engine, name: &str) -> Result<(), Failure> {
+        match engine {
+            Engine::Sqlite => Ok(fs::remove_dir_all(self.path(name))?),
+            // It goes with the server, which is the last to be measured.
+            Engine::Postgres => Ok(()),
+        }
+    }
+
     /// Has what was written so far moved to where it belongs, so that nobody pays for it later.
     pub(crate) async fn settle_down(&self) -> Result<(), Failure> {
         self.server.client().await.batch_execute("VACUUM ANALYZE").await?;

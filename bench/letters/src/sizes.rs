@@ -80,6 +80,7 @@ pub(crate) async fn measure(options: &Options, place: &Place) -> Result<Vec<Size
         for (store, mut size) in stores {
             store.close().await?;
             size.bytes = place.bytes(engine, &name(size.letters)).await?;
+            place.forget(engine, &name(size.letters))?;
             sizes.push(size);
         }
     }
