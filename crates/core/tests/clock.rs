@@ -193,7 +193,7 @@ fn the_clock_of_the_system_goes_by_itself() {
     let clock = SystemClock::new();
     let goes = |read: fn(&SystemClock) -> Moment| {
         let start = read(&clock);
-        (0..200_000_000).any(|_| read(&clock) > start)
+        (0..20_000_000).any(|_| read(&clock) > start)
     };
     assert!(goes(SystemClock::now) && goes(SystemClock::coarse));
     let of_2024 = WallTime::from_unix_millis(1_704_067_200_000);

@@ -209,9 +209,10 @@ fn why_the_circuit_tripped_is_kept_until_it_is_closed() {
 fn a_failure_counts_from_when_it_came_however_many_more_there_may_be() {
     let rig = Rig::of(rules("failures(10)").window(Window::time(secs(60))));
     let window = || rig.breaker.info().metrics.failures;
+    let slow = rig.ticket();
     rig.calls("F");
     rig.clock.advance(secs(30));
-    rig.calls("F");
+    slow.settle(Outcome::Failure);
     for (wait, failures) in [(29, 2), (6, 1), (26, 0)] {
         rig.clock.advance(secs(wait));
         assert_eq!(window(), failures, "after {wait} s more");
