@@ -267,7 +267,7 @@ fn calls_in_flight_are_seen_while_all_are_admitted() {
     let rig = Rig::of(rules("in_flight_over(1, 5s)"));
     rig.breaker.force_closed(Pin::by("ops"));
     rig.calls(&"S".repeat(100));
-    let _hanging = rig.ticket();
+    let _hanging = [rig.ticket(), rig.ticket()];
     rig.clock.advance(secs(5));
-    assert_eq!(rig.breaker.info().metrics.hanging.get(secs(5)), 1);
+    assert_eq!(rig.breaker.info().metrics.hanging.get(secs(5)), 2);
 }
