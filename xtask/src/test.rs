@@ -39,7 +39,16 @@ const STEPS: &[Step] = &[
     Step::Tidy,
     Step::Cargo {
         name: "clippy",
-        args: &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        args: &[
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "-D",
+            "warnings",
+        ],
         env: None,
     },
     Step::Cargo {
@@ -48,12 +57,6 @@ const STEPS: &[Step] = &[
         env: Some(("RUSTDOCFLAGS", "-D warnings")),
     },
     Step::Cargo { name: "tests", args: &["test", "--locked", "--workspace"], env: None },
-    // On a server of their own.
-    Step::Cargo {
-        name: "tests on PostgreSQL",
-        args: &["test", "--locked", "--package=fuseboard-store", "--features=postgres"],
-        env: None,
-    },
     Step::Cargo {
         name: "models",
         args: &[

@@ -10,10 +10,12 @@ use fuseboard_core::random::SeededRandom;
 use fuseboard_core::time::{Clock, SystemClock};
 use fuseboard_core::{Board, BuildError, Listener, Transition};
 use fuseboard_services::circuits::ServiceError;
-use fuseboard_services::governance::Open;
-use fuseboard_services::replay::{Caution, Deliver, Lane, Limits, Observer, Surroundings};
+use fuseboard_services::governance::Gate;
+use fuseboard_services::replay::{Deliver, Lane, Observer, Replay, Surroundings};
 use fuseboard_services::wake::Bells;
-use fuseboard_store::{Counts, KeyError, Letters, Sqlite, SqliteOptions, StoreError};
+use fuseboard_store::{
+    Counts, KeyError, Letters, Postgres, PostgresOptions, Sqlite, SqliteOptions, StoreError,
+};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -23,11 +25,11 @@ use tracing::{error, info, warn};
 
 use crate::admin::health::unconfigured;
 use crate::admin::{self, AdminState};
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl, LetterStore, URL};
 use crate::encryption;
 use crate::gateway::{Gateway, HttpReplay, Routes, Upstream};
 use crate::metrics::Metrics;
-use crate::operations::{self, Background, Continuous, Foundations, Gated, Operations, Running};
+use crate::operations::{self, Background, Foundations, Operations, Running};
 
 /// How long requests and replays in flight may take to end when the server stops. Both run at the same time, and
 /// together with closing the store they stay below the 10 s that an orchestrator commonly grants.
@@ -55,8 +57,21 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The letters cannot be opened.
-    #[error("server.data: {0}")]
-    Store(#[from] StoreError),
+    #[error("{key}: {source}")]
+    Store {
+        /// The setting that says where they are.
+        key: &'static str,
+        /// What their store said.
+        source: StoreError,
+    },
+    /// The environment variable that should say where the letters are does not.
+    #[error(
+        "store.letters_env: `{name}` holds no such thing: expected {URL} in that environment variable"
+    )]
+    NoUrl {
+        /// The variable.
+        name: String,
+    },
     /// A key for letters cannot be read.
     #[error("letters.encryption: {0}")]
     Key(#[from] KeyError),
@@ -101,7 +116,7 @@ pub struct App {
     letters: Arc<dyn Letters>,
     stop: watch::Sender<bool>,
     operations: Operations,
-    replay: Continuous,
+    replay: Replay,
     serving: Vec<JoinHandle<()>>,
     running: Running,
 }
@@ -121,9 +136,11 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let gateway_listener = listen("server.listen", config.server.listen).await?;
         let admin_listener = listen("server.admin", config.server.admin).await?;
-        let letters = open_letters(&config, &clock).await?;
-        tell_unconfigured(&letters.counts().await?, &config);
-        let (parts, background) = Parts::new(config, clock, letters, extras)?;
+        let bells = Bells::new(config.upstreams.keys().map(String::as_str));
+        let letters = open_letters(&config, &clock, &bells).await?;
+        let counts = letters.counts().await.map_err(|error| StartError::of(&config, error))?;
+        tell_unconfigured(&counts, &config);
+        let (parts, background) = Parts::new(config, clock, letters, bells, extras)?;
         let stop = watch::Sender::new(false);
         let gateway = local_address(&gateway_listener, parts.config.server.listen);
         let admin = local_address(&admin_listener, parts.config.server.admin);
@@ -134,8 +151,7 @@ impl App {
             tokio::spawn(parts.gateway().serve(gateway_listener, stop.subscribe(), GRACE)),
             tokio::spawn(admin::serve(admin_listener, parts.admin(admin), stop.subscribe())),
         ];
-        let refresh = parts.config.governance.refresh;
-        let replay = Continuous::start(lanes, &parts.surroundings(), refresh, GRACE);
+        let replay = Replay::start(lanes, &parts.surroundings());
         let Parts { letters, board, operations, .. } = parts;
         Ok(App { gateway, admin, board, letters, stop, operations, replay, serving, running })
     }
@@ -182,7 +198,7 @@ impl App {
             }
         };
         let jobs = Running::end_jobs(operations.replays, GRACE);
-        let ended = async { tokio::join!(served, replay.stop(), jobs) };
+        let ended = async { tokio::join!(served, replay.stop(GRACE), jobs) };
         if timeout(GRACE + LATE, ended).await.is_err() {
             warn!("requests in flight were cut off");
         }
@@ -250,25 +266,56 @@ fn local_address(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {
 async fn open_letters(
     config: &Config,
     clock: &Arc<dyn Clock>,
+    bells: &Bells,
 ) -> Result<Arc<dyn Letters>, StartError> {
     let encryption = &config.letters.encryption;
     let keys = encryption::keyring(encryption)?;
+    let letters: Arc<dyn Letters> = match &config.store {
+        LetterStore::Embedded => Arc::new(embedded(config, clock)?),
+        LetterStore::Postgres(url) => Arc::new(shared(config, url, clock, bells).await?),
+        LetterStore::Variable(name) => {
+            let url = std::env::var(name).ok().and_then(|text| DatabaseUrl::new(&text));
+            let url = url.ok_or_else(|| StartError::NoUrl { name: name.clone() })?;
+            Arc::new(shared(config, &url, clock, bells).await?)
+        }
+    };
+    let sealed = encryption::over(letters, keys, &encryption.lost, clock.wall()).await;
+    sealed.map_err(|error| StartError::of(config, error))
+}
+
+fn embedded(config: &Config, clock: &Arc<dyn Clock>) -> Result<Sqlite, StartError> {
     let mut options = SqliteOptions::new(&config.server.data);
-    options.capacity = Some(config.letters.capacity);
+    options.capacity = config.letters.capacity;
     options.max_bytes = config.letters.max_bytes;
     options.rules = config.letters.rules.clone();
     options.clock = Arc::clone(clock);
-    let letters = Arc::new(Sqlite::open(options)?);
-    let sealed = encryption::over(letters, keys, &encryption.lost, clock.wall()).await;
-    sealed.map_err(StartError::of_keys)
+    Sqlite::open(options).map_err(|error| StartError::of(config, error))
+}
+
+/// Letters that other servers may have, too. Those make circuits ring here when they have work for all.
+async fn shared(
+    config: &Config,
+    url: &DatabaseUrl,
+    clock: &Arc<dyn Clock>,
+    bells: &Bells,
+) -> Result<Postgres, StartError> {
+    let mut options = PostgresOptions::new(url.secret());
+    options.capacity = config.letters.capacity;
+    options.rules = config.letters.rules.clone();
+    options.clock = Arc::clone(clock);
+    let opened = Postgres::open(options).await;
+    let letters = opened.map_err(|error| StartError::of(config, error))?;
+    let bells = bells.clone();
+    letters.ring_on_work(move |circuit| bells.ring(circuit));
+    Ok(letters)
 }
 
 impl StartError {
-    fn of_keys(error: StoreError) -> Self {
-        match error {
-            StoreError::WrongKey { .. } => StartError::WrongKey(error),
-            StoreError::Sealed { .. } => StartError::MissingKey(error),
-            error => StartError::Store(error),
+    fn of(config: &Config, source: StoreError) -> Self {
+        match source {
+            StoreError::WrongKey { .. } => StartError::WrongKey(source),
+            StoreError::Sealed { .. } => StartError::MissingKey(source),
+            source => StartError::Store { key: config.store.key(), source },
         }
     }
 }
@@ -291,10 +338,9 @@ impl Parts {
         config: Arc<Config>,
         clock: Arc<dyn Clock>,
         letters: Arc<dyn Letters>,
+        bells: Bells,
         extras: Extras,
     ) -> Result<(Self, Background), StartError> {
-        let names: Vec<&str> = config.upstreams.keys().map(String::as_str).collect();
-        let bells = Bells::new(names.iter().copied());
         let metrics = Arc::new(Metrics::new(&config, Arc::clone(&clock)));
         let (on_close, closed) = operations::closings();
         let mut board = Board::builder()
@@ -310,9 +356,7 @@ impl Parts {
         let mut upstreams = Vec::new();
         for upstream in config.upstreams.values() {
             let breaker = board.get_or_create(&upstream.name, upstream.rules.clone())?;
-            let domain = config.domains.get(&upstream.domain).copied().unwrap_or_default();
-            let sla = domain.sla.unwrap_or(config.letters.sla);
-            upstreams.push(Arc::new(Upstream::new(upstream, domain, sla, breaker)));
+            upstreams.push(Arc::new(Upstream::new(upstream, breaker)));
         }
         let find = |name: &str| upstreams.iter().find(|one| one.breaker.name() == name).cloned();
         let routes = Arc::new(Routes::new(&config, find));
@@ -353,8 +397,8 @@ impl Parts {
         }
     }
 
-    /// The continuous replay of each upstream, behind the gate. What is replayed by hand is delivered by the same code.
-    fn lanes(&self) -> Vec<(Lane, Arc<Gated>)> {
+    /// The continuous replay of each upstream. What is replayed by hand is delivered by the same code.
+    fn lanes(&self) -> Vec<Lane> {
         let lane = |upstream: &Arc<Upstream>| {
             let name = upstream.breaker.name();
             let config = self.config.upstreams.get(name)?;
@@ -364,18 +408,15 @@ impl Parts {
                 clock: Arc::clone(&self.clock),
                 metrics: Arc::clone(&self.metrics),
             });
-            let Operations { replays, governance, .. } = &self.operations;
-            replays.register_circuit_handler(name, Arc::clone(&deliver));
-            let gated = Gated::new(deliver, Arc::clone(governance));
-            let lane = Lane {
+            self.operations.replays.register_circuit_handler(name, Arc::clone(&deliver));
+            Some(Lane {
                 breaker: upstream.breaker.clone(),
-                deliver: Arc::clone(&gated) as Arc<dyn Deliver>,
+                deliver,
                 concurrency: config.replay.concurrency,
                 rate: config.replay.rate,
                 lease: HttpReplay::lease(upstream.timeout),
-                caution: Caution::default(),
-            };
-            Some((lane, gated))
+                caution: config.replay.caution,
+            })
         };
         self.upstreams.iter().filter_map(lane).collect()
     }
@@ -387,9 +428,9 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             random: Arc::new(SeededRandom::from_entropy()),
             observer: Arc::clone(&self.metrics) as Arc<dyn Observer>,
-            gate: Arc::new(Open),
-            domains: Arc::default(),
-            limits: Limits::default(),
+            gate: Arc::clone(&self.operations.governance) as Arc<dyn Gate>,
+            domains: Arc::clone(&self.config.domains),
+            limits: self.config.replay.limits,
         }
     }
 }

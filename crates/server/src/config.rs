@@ -5,11 +5,15 @@
 //! | section | key | default | what |
 //! |---|---|---|---|
 //! | `[circuits]` | `pin_for`, `override_for` | `"90m"` | how long a pin or an override holds that does not say |
+//! | `[store]` | `letters` | `"sqlite"` | where letters are: in `server.data`, or `"postgres://user:password@host/database"` |
+//! | | `letters_env` | | the environment variable that holds that URL instead |
 //! | `[letters]` | `audit_retention` | `"90d"` | how long audit records are kept |
 //! | | `audit_queue` | `1024` | audit records that may wait for the store |
 //! | | `sla` | `"24h"` | how long after its capture a letter is late |
 //! | | `raise_late` | | the priority that late letters get: `"critical"` or `"normal"` |
-//! | `[replay]` | `max_items` | `100` | letters of a batch that does not say, up to 100 000 |
+//! | `[replay]` | `concurrency` | `64` | letters on their way at once in the continuous replay of all upstreams, up to 10 000 |
+//! | | `rate` | no limit | letters begun per second in the continuous replay of all upstreams, up to 1 000 000 |
+//! | | `max_items` | `100` | letters of a batch that does not say, up to 100 000 |
 //! | | `adaptive` | `false` | whether batches that do not say choose their size; or the bounds, below |
 //! | | `priority` | `false` | whether batches that do not say take the most urgent letters first |
 //! | | `delivery_timeout` | | how long one delivery may take: `"60s"`, or twice the slowest upstream's timeout and 5 s |
@@ -24,9 +28,13 @@
 //! | | `slo` | | the objective of upstreams that have none, such as `"0.999 over 30d"` |
 //! | `[domains.x]` | `priority` | `"normal"` | of its letters: `"critical"`, `"normal"` or `"low"` |
 //! | | `sla` | `letters.sla` | how long after its capture a letter is late |
-//! | | `max_retries` | | replays by hand after which a letter waits for a person |
+//! | | `max_retries` | | replays, of any kind, after which a letter waits for a person |
 //! | `[upstreams.x]` | `domain` | its name | the domain of its letters; one that is named has a table |
 //! | | `slo` | `governance.slo` | a text, or `{ objective, window = "30d", burn_window = "1h", min_calls = 100 }` |
+//! | | `replay.concurrency` | `4` | letters on their way at once, and room shared with live calls, up to 1 000 |
+//! | | `replay.rate` | `50` | letters begun per second |
+//! | | `replay.canary` | `3` | letters done one at a time before more go at once, after each transition; 0 to 1 000 |
+//! | | `replay.beside_live` | `1` | letters on their way at once however busy the circuit is, 0 to 1 000 |
 //! | | `replay.on_close` | all | why letters were captured that such a job takes, such as `["rejected"]` |
 //!
 //! ```
@@ -53,13 +61,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use fuseboard_core::Rules;
 use fuseboard_core::policy::Tracker;
 use fuseboard_services::capture::CapturePolicy;
+use fuseboard_services::domains::Domains;
 use fuseboard_services::governance::Slo;
+use fuseboard_services::replay::Caution;
 use fuseboard_services::withhold::HeaderRules;
 use fuseboard_store::Priority;
 use http::{Method, StatusCode};
@@ -77,15 +88,17 @@ mod pins;
 mod replay;
 mod routes;
 mod server;
+mod store;
 mod upstreams;
 mod values;
 
-pub use domains::DomainSettings;
 pub use error::ConfigError;
 pub use governance::GovernanceSettings;
 pub use overrides::Overrides;
 pub use pins::CircuitSettings;
 pub use replay::BatchSettings;
+pub(crate) use store::URL;
+pub use store::{DatabaseUrl, LetterStore};
 
 use document::{Item, Source};
 pub(crate) use values::nearest;
@@ -95,16 +108,18 @@ pub(crate) use values::nearest;
 pub struct Config {
     /// Where the server listens, and what it limits.
     pub server: Server,
+    /// Where the letters are.
+    pub store: LetterStore,
     /// How long pins and overrides of circuits hold.
     pub circuits: CircuitSettings,
     /// What is kept of letters, and for how long.
     pub letters: LetterSettings,
-    /// How letters are replayed when somebody asks for it.
+    /// What all replay may do together, and how letters are replayed when somebody asks for it.
     pub replay: BatchSettings,
     /// How the gate that every replay passes learns what it goes by.
     pub governance: GovernanceSettings,
-    /// How urgent letters are, by domain.
-    pub domains: BTreeMap<String, DomainSettings>,
+    /// What letters inherit from their domain; of those that do not say, the SLA is `letters.sla`.
+    pub domains: Arc<Domains>,
     /// The upstreams, by name. Each is a circuit of that name.
     pub upstreams: BTreeMap<String, Upstream>,
     /// Which requests go to which upstream, in the order of the file.
@@ -118,7 +133,7 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The admin API's address. Default `127.0.0.1:8081`.
     pub admin: SocketAddr,
-    /// The folder of the embedded store. Default `fuseboard-data`.
+    /// The folder of the embedded store; no letters are in it if `store` says otherwise. Default `fuseboard-data`.
     pub data: PathBuf,
     /// The largest request body, in bytes; a larger one is answered 413. Default 64 MiB.
     pub max_body: u64,
@@ -135,9 +150,10 @@ pub struct Server {
 /// What is kept of letters, and for how long.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LetterSettings {
-    /// How many letters may wait: those that are not resolved, discarded or expired. Default 1 000 000.
-    pub capacity: u64,
-    /// How large the store may grow, in bytes. Default: as large as the disk allows.
+    /// How many letters may wait: those that are not resolved, discarded or expired. Default 1 000 000; in PostgreSQL as many as
+    /// fit, for a limit makes captures go one after the other there.
+    pub capacity: Option<u64>,
+    /// How large the embedded store may grow, in bytes. Default: as large as the disk allows.
     pub max_bytes: Option<u64>,
     /// How long finished letters are kept. Default 7 days.
     pub retention: Duration,
@@ -223,11 +239,13 @@ pub struct ReplaySettings {
     pub concurrency: usize,
     /// How many letters per second. Default 50.
     pub rate: f64,
+    /// How it begins, and how it gives way to live calls. Default a canary of 3 letters, and 1 letter beside any load.
+    pub caution: Caution,
 }
 
 impl Default for ReplaySettings {
     fn default() -> Self {
-        ReplaySettings { concurrency: 4, rate: 50.0 }
+        ReplaySettings { concurrency: 4, rate: 50.0, caution: Caution::default() }
     }
 }
 
@@ -339,6 +357,7 @@ impl Config {
     pub fn parse(text: &str, file: &str) -> Result<Config, ConfigError> {
         const KEYS: &[&str] = &[
             "server",
+            "store",
             "circuits",
             "letters",
             "replay",
@@ -352,13 +371,24 @@ impl Config {
         let document = source.read()?;
         let root = Item::root(&source, &document).section(KEYS)?;
         let server = server::read(&root)?;
-        let letters = letters::read(&root)?;
+        let store = store::read(&root)?;
+        let letters = letters::read(&root, &store)?;
         let circuits = pins::read(&root)?;
         let governance = governance::read(&root)?;
-        let domains = domains::read(&root)?;
+        let domains = Arc::new(domains::read(&root, letters.sla)?);
         let upstreams = upstreams::read(&root, &domains)?;
         let replay = replay::read(&root, &domains, &upstreams)?;
         let routes = routes::read(&root, &upstreams)?;
-        Ok(Config { server, circuits, letters, replay, governance, domains, upstreams, routes })
+        Ok(Config {
+            server,
+            store,
+            circuits,
+            letters,
+            replay,
+            governance,
+            domains,
+            upstreams,
+            routes,
+        })
     }
 }

@@ -1,8 +1,7 @@
 //! The services of a running server, put together once over its circuits and letters.
 //!
 //! [`Operations`] is what the admin API asks: circuits by name, replay by hand, governance and the audit log.
-//! [`Background`] is what has to run for them, and [`Running`] how that ends. The continuous replay of each circuit passes the
-//! same gate (`continuous`).
+//! [`Background`] is what has to run for them, and [`Running`] how that ends.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,13 +23,11 @@ use tokio::time::timeout;
 use crate::config::Config;
 
 mod background;
-mod continuous;
 mod on_close;
 mod orders;
 mod overrides;
 
 pub use background::{Background, Running};
-pub(crate) use continuous::{Continuous, Gated};
 pub use on_close::{OnClose, closings};
 pub use orders::Order;
 use overrides::Overrides;

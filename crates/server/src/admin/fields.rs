@@ -126,6 +126,20 @@ impl Fields {
         Ok(self.read(name, EXPECTED, read)?.unwrap_or_default())
     }
 
+    /// The fields of an object that is not empty.
+    pub(super) fn object(
+        &self,
+        name: &str,
+        expected: &str,
+    ) -> Result<Option<&Map<String, Value>>, Problem> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        match value.as_object() {
+            Some(object) if !object.is_empty() => Ok(Some(object)),
+            // Its values may be secrets.
+            _ => Err(Problem::bad(format!("{name}: expected {expected}"))),
+        }
+    }
+
     /// The elements of a list that is not empty. They are taken out.
     pub(super) fn list(&mut self, name: &str, expected: &str) -> Result<Vec<Value>, Problem> {
         match self.fields.remove(name) {

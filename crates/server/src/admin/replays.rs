@@ -2,11 +2,12 @@
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::{Extension, Json};
 use fuseboard_services::replay_service::{
     BatchOptions, BatchReplayResult, Job, JobId, JobStatus, ReplayError, ReplayResult,
 };
+use fuseboard_services::withhold::Given;
 use fuseboard_store::{By, LetterId};
 use serde_json::{Map, Value, json};
 use tracing::info;
@@ -38,17 +39,46 @@ pub(super) async fn single(
 ) -> Result<Json<Value>, Problem> {
     let Path(id) = id.map_err(|rejection| Problem::bad(rejection.body_text()))?;
     let id: LetterId = id.parse().map_err(bad("id"))?;
-    let fields = Fields::of(body, &["reason", "override"])?;
+    let fields = Fields::of(body, &["reason", "override", "headers"])?;
     let reason = fields.reason()?;
+    let given = given(&fields)?;
     let override_gate = fields.flag("override")?.unwrap_or_default();
     if state.letters.get(id).await?.is_none() {
         return Err(gone(id));
     }
     let by = By::new(&actor, reason);
-    let result = state.operations.replays.replay_single_by(id, by, override_gate).await?;
+    let replays = &state.operations.replays;
+    let result = match given {
+        Some(given) => replays.replay_single_with(id, given, by, override_gate).await?,
+        None => replays.replay_single_by(id, by, override_gate).await?,
+    };
     info!(letter = id.0, actor, reason, success = result.success, "a letter was to be replayed");
     state.operations.recorded().await;
     Ok(Json(result_view(&result)))
+}
+
+/// The values of headers that the letter lacks, if there are any; `null` for one that it may go without.
+fn given(fields: &Fields) -> Result<Option<Given>, Problem> {
+    let Some(headers) = fields.object("headers", "an object such as {\"authorization\": \"…\"}")?
+    else {
+        return Ok(None);
+    };
+    let mut given = Given::new();
+    for (name, value) in headers {
+        given = match value {
+            Value::Null => given.without(name),
+            value => {
+                let text = value.as_str().filter(|text| HeaderValue::from_str(text).is_ok());
+                // The value may be a secret.
+                let right = "expected the header's value, one line of text, or null to go without";
+                given.with(
+                    name,
+                    text.ok_or_else(|| Problem::bad(format!("headers.{name}: {right}")))?,
+                )
+            }
+        };
+    }
+    Ok(Some(given))
 }
 
 /// Begins a batch, and answers its job.
@@ -89,14 +119,16 @@ fn options(state: &AdminState, fields: &Fields, actor: &str) -> Result<BatchOpti
     })
 }
 
-pub(super) async fn jobs(State(state): State<AdminState>) -> Json<Value> {
-    let jobs: Vec<Value> = state.operations.replays.jobs().iter().map(summary).collect();
-    Json(json!({ "jobs": jobs }))
+/// The latest jobs of all servers that share the letters.
+pub(super) async fn jobs(State(state): State<AdminState>) -> Result<Json<Value>, Problem> {
+    let jobs = state.operations.replays.all_jobs(state.config.replay.service.jobs_kept).await?;
+    let jobs: Vec<Value> = jobs.iter().map(summary).collect();
+    Ok(Json(json!({ "jobs": jobs })))
 }
 
 pub(super) async fn job(State(state): State<AdminState>, id: Id) -> Result<Json<Value>, Problem> {
     let id = job_id(id)?;
-    let job = state.operations.replays.job(id).ok_or_else(|| no_job(id))?;
+    let job = state.operations.replays.find_job(id).await?.ok_or_else(|| no_job(id))?;
     Ok(Json(job_view(&job)))
 }
 
@@ -110,12 +142,12 @@ pub(super) async fn cancel(
     let fields = Fields::of(body, &["reason"])?;
     let reason = fields.reason()?;
     let replays = &state.operations.replays;
-    if replays.job(id).is_none() {
+    if replays.find_job(id).await?.is_none() {
         return Err(no_job(id));
     }
     if !replays.cancel(id, By::new(&actor, reason)).await? {
-        let status = replays.job(id).map_or(JobStatus::Done, |job| job.status);
-        let detail = match status {
+        let job = replays.find_job(id).await?.ok_or_else(|| no_job(id))?;
+        let detail = match job.status {
             JobStatus::Running => {
                 format!("job {id} was canceled already, and ends its last letter")
             }
@@ -124,7 +156,7 @@ pub(super) async fn cancel(
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
     info!(job = %id, actor, reason, "a replay was canceled");
-    let job = replays.job(id).ok_or_else(|| no_job(id))?;
+    let job = replays.find_job(id).await?.ok_or_else(|| no_job(id))?;
     Ok(Json(job_view(&job)))
 }
 

@@ -3,7 +3,7 @@
 use fuseboard_core::text::format_duration;
 
 use super::table::{heading, table};
-use crate::config::{Config, Fallback, Route, Upstream};
+use crate::config::{Config, Fallback, LetterStore, Route, Upstream};
 
 /// A configuration in words, for whoever wrote it to compare with what they meant.
 pub(super) fn describe(config: &Config, file: &str) -> String {
@@ -34,7 +34,15 @@ fn letters(config: &Config) -> String {
         Some(bytes) => format!(", at most {bytes} bytes"),
         None => String::new(),
     };
-    let (folder, capacity) = (config.server.data.display(), settings.capacity);
+    let place = match &config.store {
+        LetterStore::Embedded => config.server.data.display().to_string(),
+        LetterStore::Postgres(url) => url.to_string(),
+        LetterStore::Variable(name) => format!("PostgreSQL, at the URL in ${name}"),
+    };
+    let capacity = match settings.capacity {
+        Some(capacity) => format!("up to {capacity} waiting"),
+        None => "as many as fit".to_owned(),
+    };
     let retention = format_duration(settings.retention);
     let sealed = match &settings.encryption.current {
         Some(key) => format!(", sealed with the key `{}`", key.id),
@@ -44,9 +52,7 @@ fn letters(config: &Config) -> String {
         true => String::new(),
         false => format!(", without {}", settings.withhold),
     };
-    format!(
-        "{folder}: up to {capacity} waiting{size}, finished ones kept for {retention}{sealed}{withheld}"
-    )
+    format!("{place}: {capacity}{size}, finished ones kept for {retention}{sealed}{withheld}")
 }
 
 fn upstream(upstream: &Upstream) -> Vec<String> {

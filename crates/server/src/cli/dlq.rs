@@ -37,6 +37,7 @@ enum Command {
     },
     /// Sends letters again now: one, or many in a job, which goes on if this command is interrupted
     #[command(after_help = "Examples:\n  fuseboard dlq replay 7 --reason \"address fixed\"\n  \
+                      fuseboard dlq replay 7 --header \"authorization: Bearer abc\" --reason \"withheld\"\n  \
                       fuseboard dlq replay --circuit payments --max 500 --reason \"provider is back\"")]
     Replay(replay::Replay),
     /// Lists the jobs that run and the latest that ended, the newest first

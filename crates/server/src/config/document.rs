@@ -207,6 +207,17 @@ impl<'a> Item<'a> {
         possible.ok_or_else(|| self.refuse(&format!("expected a number above 0, up to {most}")))
     }
 
+    /// The name of an environment variable that holds a secret.
+    pub(super) fn variable(&self) -> Result<String, ConfigError> {
+        const EXPECTED: &str = "the name of an environment variable";
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let possible = |text: &&str| (1..40).contains(&text.len()) && text.bytes().all(plain);
+        let name = self.text(EXPECTED).ok().filter(possible);
+        let right = format!("expected {EXPECTED}, of up to 39 letters, digits and `_`");
+        // Whoever puts the secret itself here must not find it in a log.
+        name.map(ToOwned::to_owned).ok_or_else(|| self.refuse_secret(&right))
+    }
+
     /// `true` or `false`.
     pub(super) fn boolean(&self) -> Result<bool, ConfigError> {
         self.value.as_bool().ok_or_else(|| self.refuse("expected true or false"))

@@ -1,8 +1,8 @@
 //! The tables `[domains.x]`: how urgent the letters of a domain are, and how long they may take.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fuseboard_services::domains::{Domain, Domains};
 use fuseboard_store::Priority;
 
 use super::ConfigError;
@@ -10,26 +10,22 @@ use super::document::{Item, Section};
 
 const KEYS: &[&str] = &["priority", "sla", "max_retries"];
 
-/// What holds for the letters of one domain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DomainSettings {
-    /// How urgent they are. Default normal.
-    pub priority: Priority,
-    /// How long after its capture a letter is late. Default: what `letters.sla` says.
-    pub sla: Option<Duration>,
-    /// After how many replays by hand that reached the other side a letter waits for a person. Default: what
-    /// `letters.max_attempts` says.
-    pub max_retries: Option<u32>,
+/// The domains; `sla` is for those that do not say.
+pub(super) fn read(root: &Section<'_>, sla: Duration) -> Result<Domains, ConfigError> {
+    let mut domains = Domains::new(sla);
+    let Some(item) = root.get("domains") else { return Ok(domains) };
+    for (name, item) in item.open_section()?.entries() {
+        if domains.all().contains_key(&name.to_lowercase()) {
+            let right = "expected a name that differs from the others in more than its case";
+            return Err(item.refuse_value(name, right));
+        }
+        domains = domains.domain(name, domain(item)?);
+    }
+    Ok(domains)
 }
 
-pub(super) fn read(root: &Section<'_>) -> Result<BTreeMap<String, DomainSettings>, ConfigError> {
-    let Some(item) = root.get("domains") else { return Ok(BTreeMap::new()) };
-    let entries = item.open_section()?.entries();
-    entries.into_iter().map(|(name, item)| Ok((name.to_owned(), domain(item)?))).collect()
-}
-
-fn domain(item: Item<'_>) -> Result<DomainSettings, ConfigError> {
-    let mut domain = DomainSettings::default();
+fn domain(item: Item<'_>) -> Result<Domain, ConfigError> {
+    let mut domain = Domain::default();
     let section = item.section(KEYS)?;
     if let Some(item) = section.get("priority") {
         domain.priority = priority(&item)?;

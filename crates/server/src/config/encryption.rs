@@ -46,18 +46,7 @@ fn key(section: &Section<'_>) -> Result<KeySetting, ConfigError> {
         (Some(_), Some(variable)) => {
             return Err(variable.refuse("expected key_file or key_env, not both"));
         }
-        (None, Some(variable)) => {
-            const VARIABLE: &str = "the name of an environment variable";
-            let possible = |text: &str| {
-                let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-                (!text.is_empty() && text.bytes().all(plain)).then(|| text.to_owned())
-            };
-            // Whoever puts the key itself here must not find it in a log.
-            let name = variable.text(VARIABLE).ok().and_then(possible);
-            let name = name.filter(|name| name.len() < 40);
-            let right = format!("expected {VARIABLE}, of up to 39 letters, digits and `_`");
-            KeySource::Variable(name.ok_or_else(|| variable.refuse_secret(&right))?)
-        }
+        (None, Some(variable)) => KeySource::Variable(variable.variable()?),
         (file, None) => {
             const FILE: &str = "the path of a file with the key in it";
             let file = file.map_or_else(|| section.need("key_file", FILE), Ok)?;

@@ -8,7 +8,7 @@ use fuseboard_services::withhold::{HeaderRules, NotAHeader};
 use fuseboard_store::Priority;
 
 use super::document::{Item, Section};
-use super::{ConfigError, Encryption, LetterSettings, encryption};
+use super::{ConfigError, Encryption, LetterSettings, LetterStore, encryption};
 
 const KEYS: &[&str] = &[
     "capacity",
@@ -29,7 +29,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 impl Default for LetterSettings {
     fn default() -> Self {
         LetterSettings {
-            capacity: 1_000_000,
+            capacity: Some(1_000_000),
             max_bytes: None,
             retention: 7 * DAY,
             audit_retention: 90 * DAY,
@@ -43,16 +43,22 @@ impl Default for LetterSettings {
     }
 }
 
-pub(super) fn read(root: &Section<'_>) -> Result<LetterSettings, ConfigError> {
+pub(super) fn read(root: &Section<'_>, store: &LetterStore) -> Result<LetterSettings, ConfigError> {
     let mut letters = LetterSettings::default();
+    letters.capacity = letters.capacity.filter(|_| !store.is_shared());
     let Some(item) = root.get("letters") else { return Ok(letters) };
     let section = item.section(KEYS)?;
     if let Some(item) = section.get("capacity") {
-        letters.capacity = item.whole(1..=1_000_000_000)?;
+        letters.capacity = Some(item.whole(1..=1_000_000_000)?);
     }
     if let Some(item) = section.get("max_bytes") {
         // An empty database with its journal takes about this much.
         letters.max_bytes = Some(item.size(1 << 20..=1 << 50)?);
+        if store.is_shared() {
+            return Err(
+                item.refuse("expected none for letters in PostgreSQL, which limits its own size")
+            );
+        }
     }
     if let Some(item) = section.get("retention") {
         letters.retention = item.duration()?;

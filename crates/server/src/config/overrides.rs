@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use fuseboard_services::domains::Domains;
 
 use super::circuits::default_rules;
 use super::upstreams::{CONNECT_TIMEOUT, TIMEOUT};
 use super::values::parse_endpoint;
 use super::{
     BatchSettings, CircuitSettings, Config, ConfigError, Endpoint, Fallback, GovernanceSettings,
-    LetterSettings, ReplaySettings, Route, Server, Upstream,
+    LetterSettings, LetterStore, ReplaySettings, Route, Server, Upstream,
 };
 
 /// What goes before the file and the defaults; `None` changes nothing.
@@ -67,9 +70,10 @@ impl Config {
             slo: None,
         };
         let upstreams = BTreeMap::from([(NAME.to_owned(), upstream)]);
-        let domains = BTreeMap::new();
+        let domains = Arc::new(Domains::default());
         let config = Config {
             server: Server::default(),
+            store: LetterStore::default(),
             circuits: CircuitSettings::default(),
             letters: LetterSettings::default(),
             replay: BatchSettings::of(&domains, &upstreams),

@@ -1,16 +1,19 @@
-//! The section `[replay]`: replay that somebody asks for. That of one upstream by itself is in its own table.
+//! The section `[replay]`: what holds for the replay of all upstreams. That of one by itself is in its own table.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fuseboard_core::text::format_duration;
-use fuseboard_services::domains::Domain;
+use fuseboard_services::domains::Domains;
+use fuseboard_services::replay::Limits;
 use fuseboard_services::replay_service::{AdaptiveRules, ReplayConfig};
 
 use super::document::{Item, Section};
-use super::{ConfigError, DomainSettings, Upstream};
+use super::{ConfigError, Upstream};
 
 const KEYS: &[&str] = &[
+    "concurrency",
+    "rate",
     "max_items",
     "adaptive",
     "priority",
@@ -25,9 +28,13 @@ const MOST_ITEMS: u64 = 100_000;
 const TO_COLLECT: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// How letters are replayed when somebody asks for it, or a circuit closes.
+/// What all circuits' continuous replay may do together, and how letters are replayed when somebody asks for it, or a circuit
+/// closes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchSettings {
+    /// How many letters of all upstreams the continuous replay has on their way at once, and how many a second it begins.
+    /// Default 64, and no limit.
+    pub limits: Limits,
     /// How many letters a batch takes that does not say. Default 100.
     pub max_items: usize,
     /// Whether the letters of a circuit are replayed as a job when it closes, beside the continuous replay. Default `false`.
@@ -42,23 +49,17 @@ pub struct BatchSettings {
 impl Default for BatchSettings {
     fn default() -> Self {
         let (max_items, on_close_max_items) = (100, 50);
-        let service = ReplayConfig::default();
-        BatchSettings { max_items, on_close: false, on_close_max_items, service }
+        let (limits, service) = (Limits::default(), ReplayConfig::default());
+        BatchSettings { limits, max_items, on_close: false, on_close_max_items, service }
     }
 }
 
 impl BatchSettings {
     /// The defaults, with what domains and upstreams say.
-    pub(super) fn of(
-        domains: &BTreeMap<String, DomainSettings>,
-        upstreams: &BTreeMap<String, Upstream>,
-    ) -> Self {
+    pub(super) fn of(domains: &Domains, upstreams: &BTreeMap<String, Upstream>) -> Self {
         let mut settings = BatchSettings::default();
         let service = &mut settings.service;
-        for (name, one) in domains {
-            let domain = Domain { max_retries: one.max_retries, ..Domain::default() };
-            service.domains = std::mem::take(&mut service.domains).domain(name, domain);
-        }
+        service.domains = domains.clone();
         let failures = upstreams.values().filter(|upstream| !upstream.on_close.is_empty());
         let failures = failures.map(|upstream| (upstream.name.clone(), upstream.on_close.clone()));
         service.service_failure_type_map = failures.collect();
@@ -71,12 +72,13 @@ impl BatchSettings {
 
 pub(super) fn read(
     root: &Section<'_>,
-    domains: &BTreeMap<String, DomainSettings>,
+    domains: &Domains,
     upstreams: &BTreeMap<String, Upstream>,
 ) -> Result<BatchSettings, ConfigError> {
     let mut settings = BatchSettings::of(domains, upstreams);
     let Some(item) = root.get("replay") else { return Ok(settings) };
     let section = item.section(KEYS)?;
+    settings.limits = limits(&section)?;
     if let Some(item) = section.get("max_items") {
         settings.max_items = item.whole(1..=MOST_ITEMS)? as usize;
     }
@@ -100,6 +102,16 @@ pub(super) fn read(
         service.jobs_kept = item.whole(1..=10_000)? as usize;
     }
     Ok(settings)
+}
+
+/// What the continuous replay of all upstreams may do together.
+fn limits(section: &Section<'_>) -> Result<Limits, ConfigError> {
+    let mut limits = Limits::default();
+    if let Some(item) = section.get("concurrency") {
+        limits.concurrency = item.whole(1..=10_000)? as usize;
+    }
+    limits.rate = section.get("rate").map(|item| item.positive(1_000_000.0)).transpose()?;
+    Ok(limits)
 }
 
 /// `true`, `false`, or a table with the bounds of the batch size.

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use fuseboard_core::CircuitBreaker;
 use fuseboard_services::capture::Undone;
+use fuseboard_services::domains::Domains;
 
 use super::circuits::{self, Draft};
 use super::document::{Item, Section};
 use super::governance::slo;
 use super::values::{ENDPOINT, nearest, parse_endpoint};
-use super::{ConfigError, DomainSettings, Endpoint, ReplaySettings, Upstream};
+use super::{ConfigError, Endpoint, ReplaySettings, Upstream};
 
 const KEYS: [&str; 6] = ["endpoints", "timeout", "connect_timeout", "replay", "domain", "slo"];
 /// Why a call becomes a letter, as letters name it.
@@ -18,8 +19,6 @@ const FAILURES: [Undone; 5] =
     [Undone::Rejected, Undone::Connect, Undone::Timeout, Undone::Reset, Undone::Failure];
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-type Domains = BTreeMap<String, DomainSettings>;
 
 pub(super) fn read(
     root: &Section<'_>,
@@ -91,12 +90,18 @@ fn connect_timeout(section: &Section<'_>, timeout: Duration) -> Result<Duration,
 fn replay(section: &Section<'_>) -> Result<(ReplaySettings, Vec<String>), ConfigError> {
     let (mut replay, mut on_close) = (ReplaySettings::default(), Vec::new());
     let Some(item) = section.get("replay") else { return Ok((replay, on_close)) };
-    let section = item.section(&["concurrency", "rate", "on_close"])?;
+    let section = item.section(&["concurrency", "rate", "canary", "beside_live", "on_close"])?;
     if let Some(item) = section.get("concurrency") {
         replay.concurrency = item.whole(1..=1_000)? as usize;
     }
     if let Some(item) = section.get("rate") {
         replay.rate = item.positive(1_000_000.0)?;
+    }
+    if let Some(item) = section.get("canary") {
+        replay.caution.canary = item.whole(0..=1_000)? as u32;
+    }
+    if let Some(item) = section.get("beside_live") {
+        replay.caution.beside_live = item.whole(0..=1_000)? as usize;
     }
     if let Some(item) = section.get("on_close") {
         let items =
@@ -114,12 +119,12 @@ fn failure(item: &Item<'_>) -> Result<String, ConfigError> {
 
 fn domain(item: &Item<'_>, domains: &Domains) -> Result<String, ConfigError> {
     let name = item.text("the name of a domain")?;
-    if domains.contains_key(name) {
+    if domains.all().contains_key(&name.to_lowercase()) {
         return Ok(name.to_owned());
     }
-    let meant = nearest(name, domains.keys().map(String::as_str));
+    let meant = nearest(name, domains.all().keys().map(String::as_str));
     let hint = meant.map_or(String::new(), |meant| format!("did you mean `{meant}`? "));
-    let names: Vec<&str> = domains.keys().map(String::as_str).collect();
+    let names: Vec<&str> = domains.all().keys().map(String::as_str).collect();
     Err(item.refuse(&match names.is_empty() {
         true => format!("expected a table [domains.{name}], which may be empty"),
         false => format!("{hint}expected one of the domains: {}", names.join(", ")),

@@ -8,7 +8,7 @@ use fuseboard_services::capture::{
     Attempt, DEFAULT_PATIENCE, Kind, NotQueued, Queued, Undone, Work, changes_something,
     first_wait, keep,
 };
-use fuseboard_store::StoreError;
+use fuseboard_store::{Priority, StoreError};
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Response, StatusCode};
 
@@ -131,8 +131,8 @@ impl Gateway {
         let retry = &self.config.letters.rules.retry;
         let (now, wait) =
             (self.clock.wall(), first_wait(instead.undone, retry, instead.retry_after));
-        let mut draft = work(inbound, &body).draft(kind, now, wait);
-        draft.sla_deadline = Some(now + upstream.domain.sla);
+        let draft = work(inbound, &body).draft(kind, now, wait);
+        let mut draft = self.config.domains.stamp(draft);
         let withheld = self.config.letters.withhold.withhold(&mut draft.headers);
         match keep(&*self.letters, kind, draft, DEFAULT_PATIENCE).await {
             Ok(queued) => {
@@ -168,15 +168,14 @@ impl Gateway {
     }
 }
 
-/// What a letter says of the request.
+/// What a letter says of the request. Its domain's priority is stamped on it.
 fn work(inbound: &Inbound<'_>, body: &Bytes) -> Work {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let (head, upstream) = (&inbound.head, &inbound.route.upstream);
-    let (circuit, domain) = (upstream.breaker.name(), &upstream.domain);
     Work {
-        circuit: circuit.to_owned(),
-        domain: domain.name.clone(),
-        priority: domain.priority,
+        circuit: upstream.breaker.name().to_owned(),
+        domain: upstream.domain.clone(),
+        priority: Priority::default(),
         method: head.method.to_string(),
         uri: origin_form(&head.uri).to_string(),
         headers: headers::to_stored(&head.headers),

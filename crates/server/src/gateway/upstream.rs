@@ -7,7 +7,6 @@ use std::time::Duration;
 use fuseboard_core::policy::{Kind, Seen, Tracker};
 use fuseboard_core::{CircuitBreaker, Failure};
 use fuseboard_services::capture::Undone;
-use fuseboard_store::Priority;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
@@ -15,7 +14,7 @@ use super::body::RequestBody;
 use super::headers;
 use super::pool::{Home, Pool, SendError};
 use super::refusals::Keeping;
-use crate::config::{self, DomainSettings};
+use crate::config;
 
 /// An upstream as the gateway uses it.
 #[derive(Debug)]
@@ -23,18 +22,9 @@ pub(crate) struct Upstream {
     pub(crate) breaker: CircuitBreaker,
     pub(crate) pool: Arc<Pool>,
     pub(crate) timeout: Duration,
-    /// What its letters inherit.
-    pub(super) domain: Domain,
+    /// The domain of its letters.
+    pub(super) domain: String,
     pub(super) keeping: Keeping,
-}
-
-/// What letters inherit from their domain.
-#[derive(Debug)]
-pub(super) struct Domain {
-    pub(super) name: String,
-    pub(super) priority: Priority,
-    /// How long after its capture a letter is late.
-    pub(super) sla: Duration,
 }
 
 /// What a request came to, before anybody judged it.
@@ -96,14 +86,9 @@ impl Exchange {
 }
 
 impl Upstream {
-    pub(crate) fn new(
-        config: &config::Upstream,
-        domain: DomainSettings,
-        sla: Duration,
-        breaker: CircuitBreaker,
-    ) -> Self {
+    pub(crate) fn new(config: &config::Upstream, breaker: CircuitBreaker) -> Self {
         let pool = Arc::new(Pool::new(&config.endpoints, config.connect_timeout));
-        let domain = Domain { name: config.domain.clone(), priority: domain.priority, sla };
+        let domain = config.domain.clone();
         Upstream { breaker, pool, timeout: config.timeout, domain, keeping: Keeping::default() }
     }
 

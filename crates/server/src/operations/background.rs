@@ -4,23 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fuseboard_core::time::Clock;
-use fuseboard_services::governance::{self, AuditWriter};
+use fuseboard_services::governance::AuditWriter;
 use fuseboard_services::replay_service::{JobStatus, ReplayService};
-use fuseboard_services::retention;
-use fuseboard_store::{By, Letters, Priority};
+use fuseboard_services::upkeep::{self, Upkeep};
+use fuseboard_store::{By, Letters};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::{Operations, on_close};
 
 /// How often pins and overrides are looked at whose time may be over.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often late letters are looked for, and how many are raised in one step.
-const LATE: Duration = Duration::from_secs(60);
-const STEP: usize = 500;
 /// How often a stopping server looks whether its last jobs have ended.
 const ENDING: Duration = Duration::from_millis(20);
 
@@ -49,20 +45,20 @@ impl Background {
         Background { operations, letters, writer, closed }
     }
 
-    /// Starts it on the present tokio runtime: the audit log's writer, governance, what forgets old letters and records, what
-    /// ends pins and overrides, what raises late letters, and what replays letters of circuits that closed.
+    /// Starts it on the present tokio runtime: the audit log's writer, governance, the store's upkeep, what ends pins and
+    /// overrides, and what replays letters of circuits that closed.
     pub fn start(self) -> Running {
         let Background { operations, letters, writer, closed } = self;
         let (config, clock) = (&operations.config, &operations.clock);
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&operations.governance).run());
-        let keep = config.letters.retention;
-        tasks.spawn(retention::run(Arc::clone(&letters), Arc::clone(clock), keep));
-        let keep = config.letters.audit_retention;
-        tasks.spawn(governance::retention::run(Arc::clone(&letters), Arc::clone(clock), keep));
-        if let Some(priority) = config.letters.raise_late {
-            tasks.spawn(raise_late(letters, Arc::clone(clock), priority));
-        }
+        tasks.spawn(upkeep::run(Upkeep {
+            letters,
+            clock: Arc::clone(clock),
+            keep_letters: config.letters.retention,
+            keep_records: config.letters.audit_retention,
+            raise_late: config.letters.raise_late,
+        }));
         if config.replay.on_close {
             let max_items = config.replay.on_close_max_items;
             tasks.spawn(on_close::run(closed, operations.replays.clone(), max_items));
@@ -137,19 +133,5 @@ async fn end_what_is_over(operations: Operations) {
             let _ = breaker.state();
         }
         sleep(LOOK).await;
-    }
-}
-
-/// Gives late letters the priority that the configuration has for them, for ever.
-async fn raise_late(letters: Arc<dyn Letters>, clock: Arc<dyn Clock>, priority: Priority) {
-    loop {
-        match letters.raise_late(priority, clock.wall(), STEP).await {
-            Ok(0) => sleep(LATE).await,
-            Ok(raised) => info!(raised, %priority, "late letters were raised"),
-            Err(error) => {
-                warn!(%error, "late letters could not be raised");
-                sleep(LATE).await;
-            }
-        }
     }
 }

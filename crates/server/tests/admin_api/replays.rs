@@ -123,7 +123,7 @@ async fn a_single_replay_or_a_cancel_that_cannot_be_is_refused() {
             &single,
             json!({ "reason": "a", "dry_run": true }),
             400,
-            "dry_run: no such field: expected reason, override",
+            "dry_run: no such field: expected reason, override, headers",
         ),
         (
             "/v1/letters/7000/replay",

@@ -13,6 +13,7 @@ mod keys;
 mod logging;
 mod process;
 mod replay;
+mod store;
 mod transfer;
 
 const CONFIG: &str = r#"

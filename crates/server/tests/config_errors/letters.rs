@@ -1,8 +1,8 @@
-//! Keys and headers in the section `[letters]`.
+//! Keys and headers in the section `[letters]`, and the section `[store]`.
 
 use std::path::PathBuf;
 
-use fuseboard_server::config::{KeySetting, KeySource};
+use fuseboard_server::config::{KeySetting, KeySource, LetterStore};
 
 use super::{followed_by, parse, refused};
 
@@ -25,6 +25,53 @@ fn keys_are_named_with_where_they_are() {
     let off = "[letters.encryption]\nprevious = [{ key_id = \"k\", key_file = \"k.key\" }]\n";
     let encryption = parse(&followed_by(off)).unwrap().letters.encryption;
     assert_eq!((encryption.current, encryption.previous.len()), (None, 1));
+}
+
+#[test]
+fn the_store_of_letters_is_read_and_shown_without_its_password() {
+    let url = "postgresql://ops:hush@db.internal:5432/letters?sslmode=verify-full&password=hush";
+    let config = parse(&followed_by(&format!("[store]\nletters = {url:?}\n"))).unwrap();
+    assert_eq!((config.letters.capacity, config.letters.max_bytes), (None, None));
+    let LetterStore::Postgres(url) = &config.store else { panic!("{:?}", config.store) };
+    assert_eq!(url.to_string(), "postgres://db.internal:5432/letters");
+    assert!(!format!("{config:?}").contains("hush"));
+    let limited = "[letters]\ncapacity = 10\n[store]\nletters_env = \"LETTERS\"\n";
+    let config = parse(&followed_by(limited)).unwrap();
+    assert_eq!(config.store, LetterStore::Variable("LETTERS".to_owned()));
+    assert_eq!(config.letters.capacity, Some(10));
+    let config = parse(&followed_by("[store]\nletters = \"sqlite\"\n")).unwrap();
+    assert_eq!((config.store, config.letters.capacity), (LetterStore::Embedded, Some(1_000_000)));
+}
+
+#[test]
+fn a_store_that_cannot_be_is_refused_and_no_password_is_shown() {
+    let url = "9:11: store.letters: not possible: expected sqlite, or a URL such as \
+               postgres://user:password@host:5432/database";
+    let variable = "9:15: store.letters_env: not possible: expected the name of an environment variable, of up to 39 \
+                    letters, digits and `_`";
+    let rows = [
+        ("letters = \"mysql://ops:hush@db/letters\"", url),
+        ("letters = \"postgres://\"", url),
+        ("letters = \"postgres://ops:hush@\"", url),
+        ("letters = 5432", url),
+        ("letters_env = \"postgres://ops:hush@db/letters\"", variable),
+        (
+            "letters = \"sqlite\"\nletters_env = \"A\"",
+            "10:15: store.letters_env: `A` is not possible: expected letters or letters_env, not both",
+        ),
+        (
+            "letters_env = \"A\"\n[letters]\nmax_bytes = \"1GiB\"",
+            "11:13: letters.max_bytes: `1GiB` is not possible: expected none for letters in PostgreSQL, which limits its \
+             own size",
+        ),
+        (
+            "circuits = \"sqlite\"",
+            "9:1: store.circuits: there is no such key: expected letters, letters_env",
+        ),
+    ];
+    for (lines, expected) in rows {
+        refused(&followed_by(&format!("[store]\n{lines}\n")), &format!("f.toml:{expected}"));
+    }
 }
 
 #[test]
@@ -86,6 +133,7 @@ fn what_cannot_be_is_refused_where_it_stands_and_no_key_is_shown() {
     refused(
         &followed_by("[letters]\nwithold_headers = [\"cookie\"]\n"),
         "f.toml:9:1: letters.withold_headers: there is no such key: did you mean `withhold_headers`? expected capacity, \
-         max_bytes, retention, max_attempts, max_crashes, retry, encryption, withhold_headers",
+         max_bytes, retention, audit_retention, audit_queue, sla, raise_late, max_attempts, max_crashes, retry, encryption, \
+         withhold_headers",
     );
 }

@@ -8,6 +8,7 @@ use fuseboard_core::policy::Tracker;
 use fuseboard_server::config::{
     Config, ConfigError, Endpoint, Fallback, Overrides, ReplaySettings, StaticAnswer,
 };
+use fuseboard_services::replay::Caution;
 use http::{Method, StatusCode};
 
 mod capture;
@@ -115,7 +116,7 @@ fn the_least_that_can_be_said_gets_every_default() {
     assert_eq!(config.server.max_connections, 10_000);
     assert!(config.server.tokens.is_empty() && config.server.admin_hosts.is_empty());
 
-    assert_eq!((config.letters.capacity, config.letters.max_bytes), (1_000_000, None));
+    assert_eq!((config.letters.capacity, config.letters.max_bytes), (Some(1_000_000), None));
     assert_eq!(config.letters.retention, Duration::from_secs(7 * 86_400));
     assert_eq!(config.letters.rules, fuseboard_core::letter::Rules::default());
 
@@ -124,7 +125,8 @@ fn the_least_that_can_be_said_gets_every_default() {
     assert_eq!(upstream.endpoints, [Endpoint { host: "127.0.0.1".to_owned(), port: 9000 }]);
     assert_eq!(upstream.timeout, Duration::from_secs(10));
     assert_eq!(upstream.connect_timeout, Duration::from_secs(2));
-    assert_eq!(upstream.replay, ReplaySettings { concurrency: 4, rate: 50.0 });
+    let caution = Caution { canary: 3, beside_live: 1 };
+    assert_eq!(upstream.replay, ReplaySettings { concurrency: 4, rate: 50.0, caution });
     let rules = Rules::builder().cancelled_after(Duration::from_secs(5)).build().unwrap();
     assert_eq!(upstream.rules, rules);
 
@@ -148,7 +150,7 @@ fn every_key_is_read() {
     assert_eq!((server.max_connections, &*server.admin_hosts[0]), (500, "fuseboard.internal"));
 
     let letters = &config.letters;
-    assert_eq!((letters.capacity, letters.max_bytes), (5_000, Some(2 << 30)));
+    assert_eq!((letters.capacity, letters.max_bytes), (Some(5_000), Some(2 << 30)));
     assert_eq!(letters.retention, Duration::from_secs(36 * 3600));
     assert_eq!((letters.rules.max_attempts, letters.rules.max_crashes), (3, 2));
     assert_eq!(letters.rules.retry.to_string(), "cooldown(5s)");
@@ -159,7 +161,8 @@ fn every_key_is_read() {
     assert_eq!(payments.endpoints[1].host, "::1");
     assert_eq!(payments.timeout, Duration::from_secs(5));
     assert_eq!(payments.connect_timeout, Duration::from_millis(500));
-    assert_eq!(payments.replay, ReplaySettings { concurrency: 8, rate: 0.5 });
+    let caution = Caution::default();
+    assert_eq!(payments.replay, ReplaySettings { concurrency: 8, rate: 0.5, caution });
     assert_eq!(payments.rules.window().to_string(), "time(1m)");
     assert_eq!(payments.rules.retry().to_string(), "backoff(1s, max=1m)");
     assert_eq!(payments.rules.permit().to_string(), "random(0.5)");
@@ -231,7 +234,7 @@ fn an_unknown_key_is_refused_with_those_that_are_known() {
         (
             followed_by("[sever]\n"),
             "f.toml:8:2: sever: there is no such key: did you mean `server`? expected server, \
-             circuits, letters, replay, governance, domains, defaults, upstreams, routes"
+             store, circuits, letters, replay, governance, domains, defaults, upstreams, routes"
                 .to_owned(),
         ),
         (
@@ -254,7 +257,7 @@ fn an_unknown_key_is_refused_with_those_that_are_known() {
         (
             in_upstream("replay = { rat = 5 }"),
             "f.toml:3:12: upstreams.payments.replay.rat: there is no such key: did you mean `rate`? \
-             expected concurrency, rate, on_close"
+             expected concurrency, rate, canary, beside_live, on_close"
                 .to_owned(),
         ),
         (

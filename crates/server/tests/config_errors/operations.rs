@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fuseboard_server::config::{
-    BatchSettings, CircuitSettings, Config, DomainSettings, GovernanceSettings, Overrides,
+    BatchSettings, CircuitSettings, Config, GovernanceSettings, Overrides, ReplaySettings,
 };
 use fuseboard_services::domains::{Domain, Domains};
 use fuseboard_services::governance::Slo;
+use fuseboard_services::replay::{Caution, Limits};
 use fuseboard_services::replay_service::{AdaptiveRules, ReplayConfig};
 use fuseboard_store::Priority;
 
@@ -28,6 +29,8 @@ sla = "6h"
 raise_late = "critical"
 
 [replay]
+concurrency = 12
+rate = 2.5
 max_items = 7
 adaptive = { enabled = true, initial = 20, min = 5, max = 40, failure_threshold = 0.5 }
 priority = true
@@ -46,12 +49,12 @@ priority = "critical"
 sla = "15m"
 max_retries = 4
 
-[domains.mails]
+[domains.Mails]
 
 [upstreams.payments]
 endpoints = ["http://127.0.0.1:9000"]
 domain = "orders"
-replay = { on_close = ["rejected", "timeout"] }
+replay = { canary = 5, beside_live = 0, on_close = ["rejected", "timeout"] }
 slo = { objective = 0.95, window = "1h", burn_window = "5m", min_calls = 20 }
 
 [[routes]]
@@ -69,8 +72,10 @@ fn every_key_of_the_services_is_read() {
     assert_eq!((letters.sla, letters.raise_late), (6 * HOUR, Some(Priority::Critical)));
 
     let adaptive = AdaptiveRules { initial: 20, min: 5, max: 40, failure_threshold: 0.5 };
-    let orders = Domain { max_retries: Some(4), ..Domain::default() };
-    let domains = Domains::default().domain("orders", orders);
+    let orders = Domain { priority: Priority::Critical, sla: Some(HOUR / 4), max_retries: Some(4) };
+    let domains =
+        Domains::new(6 * HOUR).domain("orders", orders).domain("mails", Domain::default());
+    assert_eq!(*config.domains, domains);
     let failures = vec!["rejected".to_owned(), "timeout".to_owned()];
     let service = ReplayConfig {
         adaptive_enabled: true,
@@ -81,7 +86,9 @@ fn every_key_of_the_services_is_read() {
         delivery_timeout: Duration::from_secs(120),
         jobs_kept: 3,
     };
-    let replay = BatchSettings { max_items: 7, on_close: true, on_close_max_items: 9, service };
+    let limits = Limits { concurrency: 12, rate: Some(2.5) };
+    let replay =
+        BatchSettings { limits, max_items: 7, on_close: true, on_close_max_items: 9, service };
     assert_eq!(config.replay, replay);
 
     let general = Slo { objective: 0.99, window: 7 * DAY, ..Slo::default() };
@@ -94,11 +101,9 @@ fn every_key_of_the_services_is_read() {
     let own = Slo { objective: 0.95, window: HOUR, burn_window: HOUR / 12, min_calls: 20 };
     assert_eq!(config.upstreams["payments"].slo, Some(own));
     assert_eq!(config.upstreams["payments"].domain, "orders");
-
-    let orders =
-        DomainSettings { priority: Priority::Critical, sla: Some(HOUR / 4), max_retries: Some(4) };
-    assert_eq!(config.domains["orders"], orders);
-    assert_eq!(config.domains["mails"], DomainSettings::default());
+    let caution = Caution { canary: 5, beside_live: 0 };
+    let replay = ReplaySettings { caution, ..ReplaySettings::default() };
+    assert_eq!(config.upstreams["payments"].replay, replay);
 }
 
 #[test]
@@ -114,10 +119,12 @@ fn what_is_not_said_has_its_default() {
         assert_eq!((letters.sla, letters.raise_late), (DAY, None));
         assert_eq!(config.replay, BatchSettings::default());
         assert_eq!(config.governance, GovernanceSettings::default());
-        assert!(config.domains.is_empty());
+        assert_eq!(*config.domains, Domains::default());
         let upstream = &config.upstreams[name];
         assert_eq!((upstream.domain.as_str(), upstream.slo), (name, None));
         assert!(upstream.on_close.is_empty());
+        assert_eq!(upstream.replay.caution, Caution { canary: 3, beside_live: 1 });
+        assert_eq!(config.replay.limits, Limits { concurrency: 64, rate: None });
     }
 }
 
@@ -176,8 +183,16 @@ fn a_pin_or_record_that_cannot_be_kept_so_long_is_refused() {
 }
 
 #[test]
-fn a_batch_that_cannot_be_is_refused() {
+fn a_replay_that_cannot_be_is_refused() {
     let rows = [
+        (
+            "[replay]\nconcurrency = 0",
+            "9:15: replay.concurrency: `0` is not possible: expected a whole number from 1 to 10000",
+        ),
+        (
+            "[replay]\nrate = 0",
+            "9:8: replay.rate: `0` is not possible: expected a number above 0, up to 1000000",
+        ),
         (
             "[replay]\nmax_items = 100_001",
             "9:13: replay.max_items: `100_001` is not possible: expected a whole number from 1 to 100000",
@@ -247,6 +262,11 @@ fn a_gate_or_domain_that_cannot_be_is_refused() {
             "[domains.orders]\nslo = \"1h\"",
             "9:1: domains.orders.slo: there is no such key: did you mean `sla`? expected priority, sla, max_retries",
         ),
+        (
+            "[domains.orders]\n[domains.Orders]",
+            "9:10: domains.Orders: `Orders` is not possible: expected a name that differs from the others in more than \
+             its case",
+        ),
     ];
     all_refused(&rows);
 }
@@ -275,6 +295,14 @@ fn an_upstream_without_its_domain_or_with_an_impossible_objective_is_refused() {
             "domain = \"ordres\"\n[domains.order]",
             "3:10: upstreams.payments.domain: `ordres` is not possible: did you mean `order`? expected one of the \
              domains: order",
+        ),
+        (
+            "replay = { canary = -1 }",
+            "3:21: upstreams.payments.replay.canary: `-1` is not possible: expected a whole number from 0 to 1000",
+        ),
+        (
+            "replay = { beside_live = 1_001 }",
+            "3:26: upstreams.payments.replay.beside_live: `1_001` is not possible: expected a whole number from 0 to 1000",
         ),
         (
             "replay = { on_close = [\"late\"] }",

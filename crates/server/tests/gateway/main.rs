@@ -19,10 +19,14 @@ mod noise;
 mod operations;
 mod own_time;
 mod passing;
+#[allow(dead_code, reason = "the store's own tests ask more of the server")]
+#[path = "../../../store/tests/postgres/server.rs"]
+mod postgres;
 mod rig;
 mod scopes;
 mod sealed;
 mod settling;
+mod shared;
 mod standing;
 mod upstream;
 mod wire;

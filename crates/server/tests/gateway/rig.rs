@@ -8,6 +8,7 @@ use std::{panic, thread};
 use fuseboard_core::{CircuitBreaker, Info, Pin};
 use fuseboard_server::app::{App, Extras, StartError};
 use fuseboard_server::config::Config;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::upstream::Upstream;
@@ -123,6 +124,16 @@ impl Rig {
     /// Asks on a connection of its own.
     pub(crate) async fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
         self.client().await.ask(request).await
+    }
+
+    /// Asks the admin API for something.
+    pub(crate) async fn tell(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let body = body.to_string();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
+        let length = body.len();
+        let head =
+            format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+        Wire::connect(self.app.admin()).await.ask(format!("{head}{body}")).await
     }
 
     pub(crate) fn circuit(&self) -> CircuitBreaker {

@@ -2,6 +2,7 @@
 
 use fuseboard_core::letter::Event;
 use fuseboard_store::{By, LetterId, Query};
+use serde_json::{Value, json};
 
 use crate::rig::{Rig, Setup, get, with_body};
 use crate::upstream::Upstream;
@@ -51,6 +52,46 @@ async fn a_request_that_has_them_becomes_a_letter_that_waits_for_a_person() {
         "{json}"
     );
     assert_eq!(upstream.requests().len(), 1, "nothing goes out without them");
+}
+
+#[tokio::test]
+async fn it_is_replayed_by_hand_with_their_values_which_nobody_keeps() {
+    let upstream = Upstream::good().await;
+    let rig = start(&upstream).await;
+    rig.force_open();
+    let secret = "authorization: Bearer old\r\nx-api-key: 12345\r\n";
+    rig.ask(with_body("POST", "/", secret, "x")).await;
+    rig.circuit().reset();
+    let replay = async |headers: Value| {
+        let order = json!({ "reason": "a new token", "headers": headers });
+        rig.tell("POST", "/v1/letters/1/replay", &order).await
+    };
+
+    let partly = replay(json!({ "authorization": "Bearer new" })).await.json();
+    assert_eq!(partly["error"], "cannot replay: no value for x-api-key");
+    let beyond = json!({ "authorization": "Bearer new", "x-api-key": null, "cookie": "a" });
+    assert_eq!(replay(beyond).await.json()["error"], "cannot replay: not withheld: cookie");
+    for (headers, detail) in [
+        (json!({}), "headers: expected an object such as {\"authorization\": \"…\"}"),
+        (json!(["Bearer new"]), "headers: expected an object such as {\"authorization\": \"…\"}"),
+        (
+            json!({ "x-api-key": "a\nb" }),
+            "headers.x-api-key: expected the header's value, one line of text, or null to go without",
+        ),
+    ] {
+        let refused = replay(headers).await;
+        assert_eq!((refused.status, &refused.json()["detail"]), (400, &json!(detail)));
+    }
+    assert!(upstream.requests().is_empty());
+
+    let given = json!({ "Authorization": "Bearer new", "x-api-key": null });
+    let done = replay(given).await.json();
+    assert_eq!((&done["success"], &done["status"]), (&json!(true), &json!("resolved")), "{done}");
+    let request = upstream.only();
+    assert_eq!(request.get("authorization").unwrap(), "Bearer new");
+    assert_eq!((request.get("x-api-key"), request.body.as_slice()), (None, b"x".as_slice()));
+    let kept = rig.app.letters().get(LetterId(1)).await.unwrap().unwrap();
+    assert!(!format!("{kept:?}").contains("Bearer new"));
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! Replay by hand: one letter, or many in a job that is watched until it ends.
 
 use std::io::{IsTerminal, Write};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use http::Method;
+use http::{HeaderName, Method};
 use serde_json::{Value, json};
 
 use super::jobs;
@@ -35,6 +36,9 @@ pub(super) struct Replay {
     /// Letters captured for this reason, such as timeout
     #[arg(long)]
     failure: Option<String>,
+    /// The value of a header that the letter lacks because no letter may keep it, as `name: value`; `name:` to go without
+    #[arg(long = "header", value_name = "HEADER", requires = "id")]
+    headers: Vec<Header>,
     #[command(flatten)]
     how: How,
     /// Why; it is kept in the audit log
@@ -43,6 +47,26 @@ pub(super) struct Replay {
     /// Goes on although governance blocks replay; that is audited, too
     #[arg(long = "override")]
     override_gate: bool,
+}
+
+/// What is given for a header that no letter keeps.
+#[derive(Clone, Debug)]
+struct Header {
+    name: String,
+    /// `None`: it may go without.
+    value: Option<String>,
+}
+
+impl FromStr for Header {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const RIGHT: &str = "expected `name: value`, or `name:` to go without";
+        let (name, value) = text.split_once(':').ok_or(RIGHT)?;
+        HeaderName::from_str(name).map_err(|_| RIGHT)?;
+        let value = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
+        Ok(Header { name: name.to_owned(), value })
+    }
 }
 
 /// What only many letters take.
@@ -90,7 +114,10 @@ impl Replay {
     }
 
     fn single(&self, id: u64, client: &Client, remote: &Remote) -> Result<Report, Undone> {
-        let order = json!({ "reason": self.reason, "override": self.override_gate });
+        let mut order = json!({ "reason": self.reason, "override": self.override_gate });
+        for Header { name, value } in &self.headers {
+            order["headers"][name] = json!(value);
+        }
         let path = format!("/v1/letters/{id}/replay");
         let result = client.ask_within(PATIENCE, Method::POST, &path, Some(&order))?;
         let says = |fields: &[&str]| {
