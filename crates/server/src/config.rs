@@ -11,6 +11,11 @@
 //! | | `audit_queue` | `1024` | audit records that may wait for the store |
 //! | | `sla` | `"24h"` | how long after its capture a letter is late |
 //! | | `raise_late` | | the priority that late letters get: `"critical"` or `"normal"` |
+//! | | `withhold_headers` | none | headers that no letter may keep; one that lacks any waits for a person |
+//! | `[letters.encryption]` | `key_id` | | the name of the key that seals new letters; without it they are in clear |
+//! | | `key_file`, `key_env` | | where its 32 bytes are, as hex or base64: one of both |
+//! | | `previous` | none | keys that only open: `[{ key_id = "..", key_file = ".." }]` |
+//! | | `lost` | none | names of keys that are gone: letters of theirs go to review |
 //! | `[replay]` | `concurrency` | `64` | letters on their way at once in the continuous replay of all upstreams, up to 10 000 |
 //! | | `rate` | no limit | letters begun per second in the continuous replay of all upstreams, up to 1 000 000 |
 //! | | `max_items` | `100` | letters of a batch that does not say, up to 100 000 |
