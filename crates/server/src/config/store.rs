@@ -45,8 +45,10 @@ impl DatabaseUrl {
     pub(crate) fn new(text: &str) -> Option<Self> {
         let rest =
             text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"))?;
+        // A password with a `?` in it would end where the options begin, and its first part be taken for a host.
+        let password_ends = rest.split_once('?').is_none_or(|(_, options)| !options.contains('@'));
         let url = DatabaseUrl(text.to_owned());
-        (!rest.is_empty() && !url.place().is_empty()).then_some(url)
+        (password_ends && !url.place().is_empty()).then_some(url)
     }
 
     /// All of it.

@@ -53,6 +53,7 @@ fn a_store_that_cannot_be_is_refused_and_no_password_is_shown() {
         ("letters = \"mysql://ops:hush@db/letters\"", url),
         ("letters = \"postgres://\"", url),
         ("letters = \"postgres://ops:hush@\"", url),
+        ("letters = \"postgres://ops:hu?sh@db/letters\"", url),
         ("letters = 5432", url),
         ("letters_env = \"postgres://ops:hush@db/letters\"", variable),
         (
