@@ -88,14 +88,15 @@ impl Delivery {
 /// What [`Deliver::deliver`] returns.
 pub type Delivering<'a> = Pin<Box<dyn Future<Output = Delivery> + Send + 'a>>;
 
-/// Does a letter again. It must end by itself within the lease that the circuit's [`Lane`] names.
+/// Does a letter again. It has the lease that the circuit's [`Lane`] names, less a tenth of it or 5 s; then it is dropped, and
+/// counts as not answered.
 pub trait Deliver: Send + Sync {
     /// Does it. A panic in here counts as a crash of the letter's worker.
     ///
     /// # Cancel safety
     ///
-    /// It may be dropped at any await when the process stops; the letter then goes back, and will be done again with
-    /// the same idempotency key.
+    /// It may be dropped at any await when the process stops or its time is over; the letter then goes back, and will be
+    /// done again with the same idempotency key.
     fn deliver<'a>(&'a self, letter: &'a Letter) -> Delivering<'a>;
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fuseboard_core::letter::{Event, Life};
+use fuseboard_core::text::format_duration;
 use fuseboard_core::{CircuitBreaker, Info, Outcome, State, Ticket};
 use fuseboard_store::{By, ClaimFilter, ClaimOrder, Letter, Settlement, StoreError};
 use tokio::sync::{SemaphorePermit, watch};
@@ -12,11 +13,13 @@ use tracing::{error, warn};
 
 use super::ramp::{Full, Permit};
 use super::turns::Place;
-use super::{Delivery, Phase, ReplayContext, Shared, set_aside};
+use super::{Delivery, Lane, Phase, ReplayContext, Shared, set_aside};
 use crate::withhold;
 
 /// A worker looks again at least this often, whatever it waits for.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// A delivery leaves so much of its lease for the store, or a tenth of it if that is less.
+const TO_WRITE_DOWN: Duration = Duration::from_secs(5);
 /// A worker that waits for a free slot of a half-open circuit or for live calls to end, of which nobody tells, looks this often.
 const SHORT_WAIT: Duration = Duration::from_millis(100);
 /// How often it is looked whether a closed gate has opened.
@@ -114,35 +117,38 @@ impl Worker {
         let Turn { ticket, mut permit, _place, _probe, .. } = turn;
         let letter = Arc::new(letter);
         let context = ReplayContext::of(&letter);
-        let delivery = {
+        let mut delivery = {
             let (shared, letter) = (Arc::clone(shared), Arc::clone(&letter));
             // A task of its own: a panic in there must not end the worker.
             tokio::spawn(context.within(async move {
-                let delivery = match withhold::refusal(&letter) {
-                    Some(refusal) => refusal,
-                    None => shared.lane.deliver.deliver(&letter).await,
-                };
+                let delivery = deliver(&shared.lane, &letter).await;
                 ticket.settle(delivery.judgement());
                 delivery
             }))
         };
-        let abort = delivery.abort_handle();
-        tokio::select! {
-            result = delivery => match result {
-                Ok(delivery) => {
-                    if permit.learn(delivery.outcome) {
-                        shared.surroundings.bells.ring(shared.lane.breaker.name());
-                    }
-                    self.write_down(shared, &letter, delivery).await;
-                }
-                Err(error) => {
-                    permit.learn(Outcome::Failure);
-                    error!(letter = %letter.id, %error, "a replay crashed; its lease will end");
-                }
-            },
+        let ended = tokio::select! {
+            // What is done is written down, however late it is.
+            biased;
+            ended = &mut delivery => ended,
             () = time_to_hand_back(&mut self.phase) => {
-                abort.abort();
+                delivery.abort();
+                // Nobody else may have the letter while it is still being done.
+                delivery.await
+            }
+        };
+        match ended {
+            Ok(delivery) => {
+                if permit.learn(delivery.outcome) {
+                    shared.surroundings.bells.ring(shared.lane.breaker.name());
+                }
+                self.write_down(shared, &letter, delivery).await;
+            }
+            Err(error) if error.is_cancelled() => {
                 self.hand_back(shared, &letter, "the process stops").await;
+            }
+            Err(error) => {
+                permit.learn(Outcome::Failure);
+                error!(letter = %letter.id, %error, "a replay crashed; its lease will end");
             }
         }
     }
@@ -211,6 +217,19 @@ impl Worker {
             _ = timeout(wait, self.bell.changed()) => {}
             _ = self.phase.changed() => {}
         }
+    }
+}
+
+/// Does a letter, or says why it cannot be done. Who hangs is not waited for until somebody else may claim the letter.
+async fn deliver(lane: &Lane, letter: &Letter) -> Delivery {
+    if let Some(refusal) = withhold::refusal(letter) {
+        return refusal;
+    }
+    // The rest of the lease is for writing the result down.
+    let enough = lane.lease - (lane.lease / 10).min(TO_WRITE_DOWN);
+    match timeout(enough, lane.deliver.deliver(letter)).await {
+        Ok(delivery) => delivery,
+        Err(_) => Delivery::unanswered(format!("no answer within {}", format_duration(enough))),
     }
 }
 

@@ -204,3 +204,20 @@ async fn a_letter_that_lacks_headers_is_not_replayed_and_waits_for_a_person() {
     assert_eq!((bench.deliveries(), bench.letter(2).await.life.status), (1, Status::Resolved));
     assert_eq!(bench.breaker.info().totals.failure, 0, "it says nothing about the other side");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_hangs_was_not_answered_and_keeps_nobody_from_going_on() {
+    let bench = Bench::start(Behaviour::Takes(3600 * SECOND));
+    bench.capture(1).await;
+    // A lease is 30 s.
+    tokio::time::sleep(28 * SECOND).await; // waits for: the paused clock
+    let letter = bench.letter(1).await;
+    assert_eq!((letter.life.status, letter.life.attempts), (Status::Pending, 1));
+    assert_eq!(letter.last_error.as_deref(), Some("no answer within 27s"));
+    assert_eq!((bench.in_flight(), bench.breaker.info().totals.failure), (0, 1));
+
+    bench.behave(Behaviour::Answers(200));
+    bench.settle_down().await;
+    assert_eq!(bench.letter(1).await.life.status, Status::Resolved);
+    assert_eq!(bench.letter(1).await.life.crashes, 0);
+}
