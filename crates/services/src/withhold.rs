@@ -2,7 +2,7 @@
 //!
 //! A letter remembers the names of what was withheld, as one more header that no message of HTTP can have. It is not replayed
 //! without those headers by itself: it waits for a person from the start, and whoever claims it all the same settles it with
-//! [`refusal`]. By hand it is replayed with [`Given`] values, which are kept nowhere.
+//! a refusal. By hand it is replayed with [`Given`] values, which are kept nowhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
