@@ -8,8 +8,9 @@ use fuseboard_core::letter::{Answer, Status};
 use fuseboard_core::random::SeededRandom;
 use fuseboard_core::time::SystemClock;
 use fuseboard_core::{CircuitBreaker, Outcome};
+use fuseboard_services::governance::Open;
 use fuseboard_services::replay::{
-    Deliver, Delivering, Delivery, Lane, Observer, Replay, Surroundings,
+    Caution, Deliver, Delivering, Delivery, Lane, Limits, Observer, Replay, Surroundings,
 };
 use fuseboard_services::wake::Bells;
 use fuseboard_store::{Letter, Letters};
@@ -69,6 +70,8 @@ pub(crate) async fn rate(letters: &Arc<dyn Letters>, wanted: u64) -> Result<f64,
         concurrency: CONCURRENCY,
         rate: 0.0,
         lease: LEASE,
+        // All at once: how fast it becomes faster is not what is measured.
+        caution: Caution { canary: 0, ..Caution::default() },
     };
     let surroundings = Surroundings {
         letters: letters.clone(),
@@ -76,6 +79,9 @@ pub(crate) async fn rate(letters: &Arc<dyn Letters>, wanted: u64) -> Result<f64,
         clock: Arc::new(SystemClock::new()),
         random: Arc::new(SeededRandom::new(1)),
         observer: count.clone(),
+        gate: Arc::new(Open),
+        domains: Arc::default(),
+        limits: Limits { concurrency: CONCURRENCY, rate: None },
     };
     let begun = Instant::now();
     let replay = Replay::start(vec![lane], &surroundings);
